@@ -1,0 +1,62 @@
+# Everything a person runs on this project. `make` alone prints this list.
+# Needs Python 3.11+, git and make; the rest is installed into .venv and built into the user's cache folder.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit cluster check format lint types imports dependencies locks lock clean
+
+help:  ## print this list
+	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP)  ## see an upload become Ready: real API server, SCM simulator, operator (KEEP=1 stays up)
+	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep)
+
+test: $(STAMP)  ## all tests; the cluster tests run on a real kube-apiserver and etcd
+	@$(BIN)/python -m dev.control_plane build
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(STAMP)  ## the unit tests alone: no cluster, under 10 seconds
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+cluster: $(STAMP)  ## a real control plane with the CRDs installed; prints KUBECONFIG, stays until Ctrl-C
+	@$(BIN)/python -m dev.control_plane run
+
+check: lint types imports dependencies locks test  ## what must be green before a commit lands
+
+format: $(STAMP)  ## format the code and sort the imports
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+imports: $(STAMP)
+	@$(BIN)/lint-imports
+
+dependencies: $(STAMP)
+	@$(BIN)/deptry .
+
+locks: $(STAMP)
+	@$(BIN)/python -m dev.locks check
+
+lock: $(STAMP)  ## write requirements/*.txt anew after a change to pyproject.toml
+	@$(BIN)/python -m dev.locks write
+
+clean:  ## remove the virtual environment and all caches of the checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.13 ...")'
+	@echo "Installing the locked dependencies into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
