@@ -1,0 +1,5 @@
+"""``python -m scm_operator``."""
+
+from scm_operator import app
+
+app.main()

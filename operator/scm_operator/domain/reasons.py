@@ -1,0 +1,47 @@
+"""Every reason that a Ready condition can have: one enum for uploads, one for accounts.
+
+Reasons are API: users filter, alert and script on them. A new one needs a row here, its line in
+docs/troubleshooting and a test that reaches it (CONTRIBUTING says how).
+"""
+
+import enum
+
+
+class Reason(enum.StrEnum):
+    """Why a CertificateRequestUpload is, or isn't, Ready."""
+
+    UPLOADED = "Uploaded"
+    SUSPENDED = "Suspended"
+    # Found here, before anything is sent:
+    WAITING_FOR_SECRET = "WaitingForSecret"
+    SECRET_KEY_MISSING = "SecretKeyMissing"
+    INVALID_CSR = "InvalidCSR"
+    CSR_TOO_LARGE = "CSRTooLarge"
+    INVALID_PRIVATE_KEY = "InvalidPrivateKey"
+    KEY_MISMATCH = "KeyMismatch"
+    ACCOUNT_NOT_FOUND = "AccountNotFound"
+    ACCOUNT_NOT_READY = "AccountNotReady"
+    # Answers of SCM and IAM:
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    ACCESS_DENIED = "AccessDenied"
+    REJECTED = "Rejected"
+    ENDPOINT_NOT_FOUND = "EndpointNotFound"
+    ENTRY_MISSING = "EntryMissing"
+    THROTTLED = "Throttled"
+    UNREACHABLE = "Unreachable"
+    SERVER_ERROR = "ServerError"
+    OUTCOME_UNKNOWN = "OutcomeUnknown"
+
+
+class AccountReason(enum.StrEnum):
+    """Why an ScmAccount or ClusterScmAccount is, or isn't, Ready."""
+
+    READY = "Ready"
+    # Found here:
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    INVALID_CA_BUNDLE = "InvalidCABundle"
+    CREDENTIAL_NOT_FOUND = "CredentialNotFound"
+    CREDENTIAL_INVALID = "CredentialInvalid"
+    # Met by a login or a call; cleared by the next one that works:
+    LOGIN_FAILED = "LoginFailed"
+    ACCESS_DENIED = "AccessDenied"

@@ -1,0 +1,132 @@
+"""kopf in a thread and an event loop of its own.
+
+When kopf ends, it cancels every task of its loop that it doesn't know; a POST in flight must not be among them.
+"""
+
+import asyncio
+import concurrent.futures
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import aiohttp
+import kopf
+
+from scm_operator.handlers import session
+
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told of what the watches show; called in the event loop given to `Watches`."""
+
+    def seen(self, plural: str, body: Mapping[str, Any]) -> None:
+        """A resource was listed, appeared or changed."""
+
+    def gone(self, plural: str, body: Mapping[str, Any]) -> None:
+        """A resource was deleted."""
+
+    def listed(self, plural: str) -> None:
+        """A complete list was made; what was deleted before it may have gone untold."""
+
+
+class Watches:
+    """The watches on some kinds of one API group, in all namespaces."""
+
+    def __init__(  # noqa: PLR0913 - what kopf's session needs
+        self,
+        *,
+        group: str,
+        version: str,
+        plurals: tuple[str, ...],
+        server: str,
+        ssl_context: ssl.SSLContext,
+        authorization: session.Authorization,
+        listener: Listener,
+    ) -> None:
+        self._registry = kopf.OperatorRegistry()
+        self._server = server
+        self._ssl_context = ssl_context
+        self._authorization = authorization
+        self._listener = listener
+        self._stop = threading.Event()
+        self._logins = 0
+        self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._register_settings()
+        for plural in plurals:
+            self._register_watch(group, version, plural)
+
+    def start(self) -> None:
+        """Begin to watch; `ended` is done when the watches have ended, with the exception if they failed."""
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._run, name="kopf", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask the watches to end."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        try:
+            kopf.run(
+                registry=self._registry, standalone=True, clusterwide=True, stop_flag=self._stop, settings=_settings()
+            )
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the end
+            self.ended.set_exception(error)
+        else:
+            self.ended.set_result(None)
+
+    def _tell(self, call: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # the loop has ended: nobody listens any more
+            self._stop.set()
+
+    def _register_watch(self, group: str, version: str, plural: str) -> None:
+        @kopf.on.event(group, version, plural, id=f"watch-{plural}", registry=self._registry)
+        async def on_event(event: kopf.RawEvent, **_: object) -> None:
+            told = self._listener.gone if event["type"] == "DELETED" else self._listener.seen
+            self._tell(told, plural, event["object"])
+
+    def _register_settings(self) -> None:
+        @kopf.on.login(id="login", registry=self._registry)
+        async def login(**_: object) -> kopf.AiohttpSession:
+            self._logins += 1
+            if self._logins > 1:
+                await asyncio.sleep(1)  # asked again after a 401: no busy loop while the token stays refused
+            return session.open_session(
+                server=self._server,
+                connector=aiohttp.TCPConnector(limit=16, ssl=self._ssl_context),
+                authorization=self._authorization,
+                on_list=lambda plural: self._tell(self._listener.listed, plural),
+            )
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Saves kopf a deep copy of each event's object; right where there are no change handlers."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:  # noqa: ARG002
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        pass
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.queueing.idle_timeout = 0.5  # memory: a worker keeps its object that long; 0 would be a busy loop
+    settings.queueing.error_delays = (1, 2, 5, 10, 30)
+    settings.watching.chunk_size = 500
+    settings.watching.inactivity_timeout = 70
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = kopf.StatusProgressStorage()
+    return settings

@@ -1,0 +1,131 @@
+"""The connection to the API server, and the one way in which a request is made and its answer checked."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import kubernetes.aio.client
+import kubernetes.aio.config
+
+from scm_operator.domain import errors
+
+_TIMEOUT = 30.0
+"""Seconds for one request that isn't a watch."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What another HTTP client needs to talk to the same API server as the same identity."""
+
+    server: str
+    ssl_context: ssl.SSLContext = dataclasses.field(repr=False)
+    authorization: Callable[[], Awaitable[str | None]] = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """The API groups that the operator uses."""
+
+    endpoint: Endpoint
+    core: kubernetes.aio.client.CoreV1Api
+    custom: kubernetes.aio.client.CustomObjectsApi
+
+
+class NoCluster(Exception):  # noqa: N818 - reads as what is the matter
+    """There is no kubeconfig, and this process doesn't run in a Pod."""
+
+
+@contextlib.asynccontextmanager
+async def connect(*, connections: int) -> AsyncIterator[Kubernetes]:
+    """Open a client as $KUBECONFIG says, else as the Pod's ServiceAccount; ``connections`` bounds its pool.
+
+    A projected token is read again every minute. Raises: NoCluster.
+    """
+    configuration = await _configuration()
+    configuration.connection_pool_maxsize = connections
+    async with kubernetes.aio.client.ApiClient(configuration) as api:
+        api.user_agent = "scm-csr-operator"
+        yield Kubernetes(
+            endpoint=Endpoint(
+                server=configuration.host,
+                ssl_context=api.rest_client.ssl_context,
+                authorization=lambda: configuration.get_api_key_with_prefix("BearerToken", alias="authorization"),
+            ),
+            core=kubernetes.aio.client.CoreV1Api(api),
+            custom=kubernetes.aio.client.CustomObjectsApi(api),
+        )
+
+
+async def call(request: Awaitable[aiohttp.ClientResponse], *, what: str) -> dict[str, Any]:
+    """Make a request and return its JSON; ``what`` names it in messages ("get Secret shop/tls").
+
+    Raises: ApiServerError, and its kinds Conflict (409) and Gone (404).
+    """
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            response = await request
+            body = await response.read()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise errors.ApiServerError(f"{what}: {type(error).__name__}") from None
+    answer = _parse(body)
+    if response.status >= 300:
+        raise _refusal(response, answer, what=what)
+    return answer
+
+
+class Refused(errors.ApiServerError):
+    """The API server answered with a status that has no meaning of its own here; ``status`` is it."""
+
+    def __init__(self, message: str, *, status: int, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
+
+
+class TestFailed(errors.Gone):
+    """A ``test`` of a JSON patch did not hold (RFC 6902 section 4.6)."""
+
+
+def _refusal(response: aiohttp.ClientResponse, answer: dict[str, Any], *, what: str) -> errors.ApiServerError:
+    message = f"{what}: {response.status} {errors.foreign_text(str(answer.get('message', '')))}"
+    if response.status == 404:
+        return errors.Gone(message)
+    if response.status == 409:
+        return errors.Conflict(message)
+    # A refused test carries no causes; an object that breaks its schema does.
+    if response.status == 422 and not (answer.get("details") or {}).get("causes"):
+        return TestFailed(message)
+    return Refused(message, status=response.status, retry_after=_retry_after(response))
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    """Return the seconds of Retry-After; the API server only ever sends whole seconds."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else 0.0
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+async def _configuration() -> kubernetes.aio.client.Configuration:
+    configuration = kubernetes.aio.client.Configuration()
+    try:
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+            kubernetes.aio.config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await kubernetes.aio.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (kubernetes.aio.config.ConfigException, OSError) as error:
+        raise NoCluster(
+            f"no Kubernetes API server to talk to: {error}. Set KUBECONFIG, or run in a Pod with a ServiceAccount."
+        ) from None
+    return configuration

@@ -1,0 +1,77 @@
+"""Kubernetes Events (events.k8s.io/v1), written behind: nothing waits for one, and a lost one is only logged."""
+
+import asyncio
+import datetime
+import logging
+from typing import Any
+
+from scm_operator import kube
+from scm_operator.domain import account, errors, upload
+from scm_operator.kube import client
+
+_log = logging.getLogger(__name__)
+_CONTROLLER = "scm.certops.dev/scm-csr-operator"
+_NOTE_LENGTH = 1024  # the API's limit
+_WAITING = 10_000  # more Events than that in a burst are dropped, oldest first
+
+
+class EventSink:
+    """Implements domain.ports.EventSink."""
+
+    def __init__(self, kubernetes: client.Kubernetes, *, instance: str) -> None:
+        self._custom = kubernetes.custom
+        self._instance = instance
+        self._waiting: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_WAITING)
+
+    def publish(self, about: upload.Upload | account.Account, *, reason: str, message: str, warning: bool) -> None:
+        """Queue an Event about a resource; one about a cluster-scoped resource goes to namespace ``default``."""
+        namespace = about.key.namespace or "default"
+        note = message if len(message) <= _NOTE_LENGTH else message[: _NOTE_LENGTH - 1] + "…"
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"generateName": about.key.name[:200].rstrip(".-") + "-", "namespace": namespace},
+            "eventTime": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "note": note,
+            "action": "Upload" if isinstance(about, upload.Upload) else "Connect",
+            "reportingController": _CONTROLLER,
+            "reportingInstance": self._instance,
+            "regarding": _reference(about),
+        }
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait((namespace, body))
+
+    async def run(self) -> None:
+        """Write Events until cancelled."""
+        while True:
+            await self._write(*await self._waiting.get())
+
+    async def flush(self) -> None:
+        """Write what is waiting, then return."""
+        while not self._waiting.empty():
+            await self._write(*self._waiting.get_nowait())
+
+    async def _write(self, namespace: str, body: dict[str, Any]) -> None:
+        # The generic path takes the body as it is; the typed one would build a model of it first.
+        request = self._custom.create_namespaced_custom_object_without_preload_content(
+            "events.k8s.io", "v1", namespace, "events", body
+        )
+        try:
+            await client.call(request, what=f"create an Event in {namespace}")
+        except errors.ApiServerError as error:
+            _log.info("%s", error)
+
+
+def _reference(about: upload.Upload | account.Account) -> dict[str, str]:
+    kind = "CertificateRequestUpload" if isinstance(about, upload.Upload) else about.key.kind.value
+    reference = {
+        "apiVersion": f"{kube.GROUP}/{kube.VERSION}",
+        "kind": kind,
+        "name": about.key.name,
+        "uid": about.uid,
+        "resourceVersion": about.resource_version,
+    }
+    return reference | ({"namespace": about.key.namespace} if about.key.namespace else {})

@@ -1,0 +1,70 @@
+"""The operator's own kinds, listed completely and read one by one."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from scm_operator import kube
+from scm_operator.domain import errors, upload
+from scm_operator.kube import client
+
+_log = logging.getLogger(__name__)
+_PAGE = 500
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing(Generic[R]):
+    """Every resource of a kind as of one resourceVersion."""
+
+    items: tuple[R, ...]
+    resource_version: str
+
+
+async def list_all(kubernetes: client.Kubernetes, plural: str, *, parse: Callable[[dict[str, Any]], R]) -> Listing[R]:
+    """List a kind in all namespaces, page by page; what can't be parsed is left out and logged.
+
+    Raises: ApiServerError; Gone when the kind isn't installed.
+    """
+    items: list[R] = []
+    token: str | None = None
+    while True:
+        page = await _page(kubernetes, plural, limit=_PAGE, token=token)
+        for body in page.get("items") or ():
+            try:
+                items.append(parse(body))
+            except errors.InvalidResource as error:
+                _log.error("%s %s: %s", plural, body["metadata"]["name"], error)
+        token = page["metadata"].get("continue")
+        if not token:
+            return Listing(tuple(items), page["metadata"]["resourceVersion"])
+
+
+async def check_installed(kubernetes: client.Kubernetes, plural: str) -> None:
+    """Raises: ApiServerError when the kind can't be listed; Gone when it isn't installed."""
+    await _page(kubernetes, plural, limit=1, token=None)
+
+
+async def _page(kubernetes: client.Kubernetes, plural: str, *, limit: int, token: str | None) -> dict[str, Any]:
+    request = kubernetes.custom.list_cluster_custom_object_without_preload_content(
+        kube.GROUP, kube.VERSION, plural, limit=limit, _continue=token
+    )
+    return await client.call(request, what=f"list {plural}")
+
+
+class UploadReader:
+    """Implements domain.ports.UploadReader."""
+
+    def __init__(self, kubernetes: client.Kubernetes) -> None:
+        self._custom = kubernetes.custom
+
+    async def read_upload(self, key: upload.UploadKey) -> upload.Upload | None:
+        """Read one live, or None if there is none. Raises: ApiServerError, InvalidResource."""
+        request = self._custom.get_namespaced_custom_object_without_preload_content(
+            kube.GROUP, kube.VERSION, key.namespace, kube.UPLOADS, key.name
+        )
+        try:
+            return upload.parse_upload(await client.call(request, what=f"get CertificateRequestUpload {key}"))
+        except errors.Gone:
+            return None

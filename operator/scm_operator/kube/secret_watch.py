@@ -1,0 +1,145 @@
+"""The metadata-only watch on Secrets: which named Secret appeared, changed or went, and nothing of their content.
+
+PartialObjectMetadata (KEP-2334 and the API concepts page, "metadata-only requests"): the API server sends names and
+versions only. Of Secrets that nobody names nothing is kept, so memory doesn't grow with them.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+
+from scm_operator.domain import account, errors, upload
+from scm_operator.kube import client, secrets
+
+_log = logging.getLogger(__name__)
+_AS_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_PAGE = 1000
+# Seconds after which the API server ends a watch in order, and after which it is cut off.
+_WATCH, _WATCH_AT_MOST = 290, 330.0
+# Bookmarks come about every minute: a watch that is silent for longer than this is dead.
+_SILENCE = 90.0
+_LONGEST_PAUSE = 30.0
+
+
+class Expired(Exception):  # noqa: N818 - reads as what is the matter
+    """The resourceVersion to watch from is too old (410): list again."""
+
+
+class SecretWatch:
+    """Keeps secrets.Versions up to date and tells of each change of a named Secret."""
+
+    def __init__(
+        self,
+        kubernetes: client.Kubernetes,
+        *,
+        versions: secrets.Versions,
+        on_change: Callable[[account.SecretName], None],
+    ) -> None:
+        self._core = kubernetes.core
+        self._versions = versions
+        self._on_change = on_change
+        self._resource_version: str | None = None
+
+    async def sync(self) -> None:
+        """List all Secrets' metadata once. Raises: ApiServerError."""
+        listed: list[account.SecretName] = []
+        changed: list[account.SecretName] = []
+        token: str | None = None
+        while True:
+            page = await self._page(token)
+            for item in page.get("items") or ():  # an empty list comes as null
+                name, version = _version_of(item)
+                listed.append(name)
+                if self._versions.put(name, version):
+                    changed.append(name)
+            token = page["metadata"].get("continue")
+            if not token:
+                break
+        for name, uid in self._versions.missing_from(listed):
+            self._versions.remove(name, uid=uid)
+            changed.append(name)
+        self._resource_version = page["metadata"]["resourceVersion"]
+        for name in changed:
+            self._on_change(name)
+
+    async def run(self) -> None:
+        """Watch until cancelled; list again whenever the thread of events is lost."""
+        failures = 0
+        while True:
+            try:
+                if self._resource_version is None:
+                    await self.sync()
+                async for event in self._events():
+                    self._take(event)
+                    failures = 0
+            except (errors.ApiServerError, Expired, aiohttp.ClientError, TimeoutError, OSError) as error:
+                failures += 1
+                if isinstance(error, Expired | errors.ApiServerError):
+                    self._resource_version = None
+                _log.info(
+                    "watch of Secrets: %s; again",
+                    error if isinstance(error, errors.ApiServerError) else type(error).__name__,
+                )
+            # A watch that ends at once, over and over, must not become a busy loop.
+            await asyncio.sleep(min(0.2 * 2.0**failures, _LONGEST_PAUSE))
+
+    async def _page(self, token: str | None) -> dict[str, Any]:
+        request = self._core.list_secret_for_all_namespaces_without_preload_content(
+            limit=_PAGE, _continue=token, _headers={"Accept": _AS_METADATA.format("List")}
+        )
+        return await client.call(request, what="list Secrets (metadata only)")
+
+    async def _events(self) -> AsyncIterator[dict[str, Any]]:
+        response = await self._core.list_secret_for_all_namespaces_without_preload_content(
+            watch=True,
+            allow_watch_bookmarks=True,
+            resource_version=self._resource_version,
+            _headers={"Accept": _AS_METADATA.format("")},
+            timeout_seconds=_WATCH,
+            _request_timeout=_WATCH_AT_MOST,
+        )
+        async with response:
+            if response.status >= 300:
+                if response.status == 410:
+                    raise Expired
+                raise errors.ApiServerError(f"watch Secrets (metadata only): {response.status}")
+            async for line in _lines(response):
+                yield json.loads(line)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind, item = event["type"], event["object"]
+        if kind == "ERROR":
+            if item.get("code") == 410:
+                raise Expired
+            raise errors.ApiServerError(f"watch Secrets (metadata only): {item.get('code')}")
+        self._resource_version = item["metadata"]["resourceVersion"]
+        if kind == "BOOKMARK":
+            return
+        name, version = _version_of(item)
+        news = self._versions.remove(name, uid=version.uid) if kind == "DELETED" else self._versions.put(name, version)
+        if news:
+            self._on_change(name)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Split the stream by hand: aiohttp's line reader refuses lines beyond its buffer, annotations can have 256 KiB."""
+    rest = b""
+    while True:
+        async with asyncio.timeout(_SILENCE):
+            chunk = await response.content.readany()
+        if not chunk:
+            return
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+
+
+def _version_of(item: dict[str, Any]) -> tuple[account.SecretName, upload.ObservedSecret]:
+    metadata = item["metadata"]
+    name = account.SecretName(metadata["namespace"], metadata["name"])
+    return name, upload.ObservedSecret(metadata["name"], metadata["uid"], metadata["resourceVersion"])

@@ -1,0 +1,83 @@
+"""Secrets: read live when they are needed, never kept; of named ones the newest version is known."""
+
+import base64
+import binascii
+from collections.abc import Callable, Collection, Iterable
+
+from scm_operator.domain import account, errors, ports, reasons, upload
+from scm_operator.kube import client
+
+
+class Versions:
+    """The newest known version of each Secret that is named somewhere: 100 bytes each, and none of its content."""
+
+    def __init__(self, *, is_named: Callable[[account.SecretName], bool]) -> None:
+        self._is_named = is_named
+        self._versions: dict[account.SecretName, upload.ObservedSecret] = {}
+
+    def get(self, name: account.SecretName) -> upload.ObservedSecret | None:
+        """Return the newest version, or None if the Secret is absent as far as is known."""
+        return self._versions.get(name)
+
+    def put(self, name: account.SecretName, version: upload.ObservedSecret) -> bool:
+        """Take over a version. Return False if it is no news, or nobody names the Secret."""
+        known = self._versions.get(name)
+        if known and int(version.resource_version) <= int(known.resource_version):
+            return False
+        if not self._is_named(name):
+            self._versions.pop(name, None)
+            return False
+        self._versions[name] = version
+        return True
+
+    def remove(self, name: account.SecretName, *, uid: str) -> bool:
+        """Take over a deletion. Return False if another uid stands there by now, or none."""
+        known = self._versions.get(name)
+        if known is None or known.uid != uid:
+            return False
+        del self._versions[name]
+        return True
+
+    def missing_from(self, names: Iterable[account.SecretName]) -> list[tuple[account.SecretName, str]]:
+        """Return names and uids of known Secrets that a complete list doesn't hold."""
+        listed = set(names)
+        return [(name, version.uid) for name, version in self._versions.items() if name not in listed]
+
+
+class SecretReader:
+    """Implements domain.ports.SecretReader."""
+
+    def __init__(self, kubernetes: client.Kubernetes, *, versions: Versions) -> None:
+        self._core = kubernetes.core
+        self._versions = versions
+
+    def seen(self, name: account.SecretName) -> upload.ObservedSecret | None:
+        """Return the newest version that the watch or a read has shown."""
+        return self._versions.get(name)
+
+    async def read(self, name: account.SecretName, *, keys: Collection[str]) -> ports.Secret | None:
+        """Read some keys live. Raises: ApiServerError; RetryLater when reading it isn't permitted."""
+        request = self._core.read_namespaced_secret_without_preload_content(name.name, name.namespace)
+        try:
+            body = await client.call(request, what=f"get Secret {name}")
+        except errors.Gone:
+            return None
+        except client.Refused as refusal:
+            if refusal.status != 403:
+                raise
+            raise errors.RetryLater(
+                reasons.Reason.WAITING_FOR_SECRET,
+                f"the operator's ServiceAccount is not permitted to get Secret {name}; its Role must allow it.",
+                slow=True,
+            ) from None
+        metadata, data = body["metadata"], body.get("data") or {}
+        version = upload.ObservedSecret(name.name, metadata["uid"], metadata["resourceVersion"])
+        self._versions.put(name, version)
+        return ports.Secret(version, {key: _decode(data[key]) for key in keys if key in data})
+
+
+def _decode(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:  # the API server refuses such a Secret
+        return b""

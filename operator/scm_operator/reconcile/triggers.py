@@ -1,0 +1,95 @@
+"""What wakes what: each event ends as keys in a queue, and nothing else is decided here."""
+
+from collections.abc import Sequence
+
+from scm_operator.domain import account as accounts
+from scm_operator.domain import conditions, upload
+from scm_operator.reconcile import account, queue
+from scm_operator.reconcile.report import UploadCache
+
+
+class Triggers:
+    """Takes in what the watches show and queues the keys that it concerns."""
+
+    def __init__(
+        self,
+        *,
+        uploads: UploadCache,
+        accounts: account.AccountCache,
+        upload_queue: queue.WorkQueue[upload.UploadKey],
+        account_queue: queue.WorkQueue[accounts.AccountKey],
+    ) -> None:
+        self._uploads = uploads
+        self._accounts = accounts
+        self._upload_queue = upload_queue
+        self._account_queue = account_queue
+
+    def upload_seen(self, seen: upload.Upload) -> None:
+        """A CertificateRequestUpload appeared or changed; the echo of an own write isn't news."""
+        if self._uploads.put(seen):
+            self._upload_queue.add(seen.key)
+
+    def upload_gone(self, key: upload.UploadKey, *, uid: str) -> None:
+        """A CertificateRequestUpload was deleted."""
+        if self._uploads.remove(key, uid=uid):
+            self._upload_queue.add(key)
+
+    def uploads_listed(self, listed: Sequence[upload.Upload], *, resource_version: str) -> None:
+        """All CertificateRequestUploads as of a version: whatever isn't among them was deleted."""
+        for seen in listed:
+            self.upload_seen(seen)
+        present = {seen.key for seen in listed}
+        for known in self._uploads.missing_from(present, resource_version=resource_version):
+            self.upload_gone(known.key, uid=known.uid)
+
+    def accounts_listed(
+        self, listed: Sequence[accounts.Account], *, kind: accounts.AccountKind, resource_version: str
+    ) -> None:
+        """All accounts of a kind as of a version: whatever isn't among them was deleted."""
+        for seen in listed:
+            self.account_seen(seen)
+        present = {seen.key for seen in listed}
+        for known in self._accounts.missing_from(present, resource_version=resource_version):
+            if known.key.kind is kind:
+                self.account_gone(known.key, uid=known.uid)
+
+    def account_seen(self, seen: accounts.Account) -> None:
+        """An account appeared or changed; its uploads are woken if more than its status did."""
+        before = self._accounts.get(seen.key)
+        if self._accounts.put(seen):
+            self._account_queue.add(seen.key)
+            if before is None or (before.uid, before.generation) != (seen.uid, seen.generation):
+                self.account_changed(seen.key)
+
+    def account_gone(self, key: accounts.AccountKey, *, uid: str) -> None:
+        """An account was deleted."""
+        if self._accounts.remove(key, uid=uid):
+            self._account_queue.add(key)
+            self.account_changed(key)
+
+    def account_changed(self, key: accounts.AccountKey) -> None:
+        """An account, its credential or its standing changed: wake the uploads that are, or may be, its own."""
+        for known in self._uploads:
+            if key in account.candidates_of(known):
+                self._upload_queue.add(known.key, lane=_lane_of(known))
+
+    def account_verdict(self, key: accounts.AccountKey) -> None:
+        """A call was refused, or works again: the account's status has to say so."""
+        self._account_queue.add(key)
+
+    def secret_changed(self, name: accounts.SecretName) -> None:
+        """A Secret that somebody names appeared, changed or was deleted."""
+        for upload_key in self._uploads.naming(name):
+            self._upload_queue.add(upload_key)
+        for account_key in self._accounts.naming(name):
+            self._account_queue.add(account_key)
+
+    def is_named(self, name: accounts.SecretName) -> bool:
+        """Say whether any resource names this Secret."""
+        return bool(self._uploads.naming(name) or self._accounts.naming(name))
+
+
+def _lane_of(known: upload.Upload) -> queue.Lane:
+    """An upload that is Ready has nothing to hurry for."""
+    ready = known.status.ready
+    return queue.Lane.RETRY if ready and ready.status == conditions.TRUE else queue.Lane.FRESH

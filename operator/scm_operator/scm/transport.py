@@ -1,0 +1,235 @@
+"""One endpoint over HTTP: connections, TLS, proxy and deadline; and whether a request may have reached it.
+
+An exception's class can't tell that: httpx-aiohttp maps a server that hangs up after the request was sent to the same
+``httpx.ConnectTimeout`` as a host that never answered. aiohttp's tracing can: a connection that was neither created
+nor reused carried no byte. So outcomes are values here (Answer, NoAnswer), and no foreign exception leaves this module.
+"""
+
+import asyncio
+import base64
+import contextvars
+import dataclasses
+import functools
+import importlib.metadata
+import ssl
+import urllib.parse
+import urllib.request
+
+import aiohttp
+import httpx
+import httpx_aiohttp
+
+from scm_operator.domain import account, errors, reasons
+
+MAX_BODY = 1 << 20
+"""Bytes of an answer that are read; a longer one is treated as unreadable."""
+
+_MAX_HEADER = (2 << 20) + (64 << 10)  # X-Subject-Token has up to 2,097,152 characters
+_CONNECTIONS = 100
+_KEEPALIVE = 15.0  # seconds; well below what servers and load balancers allow, so that they rarely hang up first
+_AFTER_CONNECTING: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ServerDisconnectedError, "the connection was closed before an answer"),
+    (aiohttp.ClientOSError, "the connection broke"),
+    (aiohttp.ClientPayloadError, "the answer broke off"),
+)
+_BEFORE_CONNECTING: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, "no connection in time"),
+    (aiohttp.ServerTimeoutError, "no connection in time"),
+    (aiohttp.ClientConnectorDNSError, "its name can't be resolved"),
+    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
+    (aiohttp.ClientSSLError, "the TLS handshake failed"),
+    (aiohttp.ClientHttpProxyError, "the proxy refused the connection"),
+    (aiohttp.ClientProxyConnectionError, "the proxy can't be reached"),
+    (aiohttp.ClientConnectorError, "the connection failed"),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; ``body`` is None if it is compressed or longer than MAX_BODY."""
+
+    status: int
+    headers: httpx.Headers = dataclasses.field(repr=False)
+    body: bytes | None = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing usable came back; ``written`` is False only if surely no byte of the request left."""
+
+    what: str
+    written: bool
+
+
+@dataclasses.dataclass(slots=True)
+class _Crossing:
+    """Whether the request of this context has got a connection."""
+
+    connected: bool = False
+
+
+_crossing: contextvars.ContextVar[_Crossing] = contextvars.ContextVar("scm_crossing")
+
+
+class Link:
+    """One endpoint: sends requests, each at most once as far as POST is concerned, and says what became of them."""
+
+    def __init__(self, endpoint: str, *, transport: httpx.AsyncBaseTransport, connect_timeout: float) -> None:
+        """Take an absolute URL without path. ``connect_timeout`` (seconds) covers DNS, proxy, TCP and TLS."""
+        base = httpx.URL(endpoint)
+        self.name = f"{base.scheme}://{base.netloc.decode()}"
+        self._base = endpoint.rstrip("/")
+        self._transport = transport
+        self._extensions = {"timeout": {"connect": connect_timeout, "pool": connect_timeout}}
+        self._headers = [
+            (b"Host", base.netloc),
+            (b"User-Agent", _user_agent()),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+            (b"Content-Type", b"application/json"),
+        ]
+        self._closed = False
+
+    def url(self, path: str) -> httpx.URL:
+        """Return the address of a path, which starts with a slash and is quoted already."""
+        return httpx.URL(self._base + path)
+
+    async def send(
+        self, method: str, url: httpx.URL, *, content: bytes, deadline: float, token: str | None = None
+    ) -> Answer | NoAnswer:
+        """Send a request and read its answer before ``deadline`` (the loop's clock).
+
+        Cancelled, it raises CancelledError and the outcome is lost: a caller that must know it waits for the deadline.
+        """
+        if self._closed or asyncio.get_running_loop().time() >= deadline:
+            return NoAnswer("the client is closed" if self._closed else "the deadline passed before sending", False)
+        headers = [*self._headers, (b"X-Auth-Token", token.encode("ascii"))] if token else self._headers
+        request = httpx.Request(method, url, headers=headers, content=content, extensions=self._extensions)
+        crossing = _Crossing()
+        previous = _crossing.set(crossing)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._exchange(request)
+        except TimeoutError:
+            return NoAnswer("no answer before the deadline", crossing.connected)
+        except Exception as error:  # noqa: BLE001 - whatever the libraries raise: only the wire counts
+            return NoAnswer(_explain(error, connected=crossing.connected), crossing.connected)
+        finally:
+            _crossing.reset(previous)
+
+    async def _exchange(self, request: httpx.Request) -> Answer:
+        # The transport itself, not httpx.AsyncClient: no cookies, no redirects, and 40 % less CPU a request.
+        response = await self._transport.handle_async_request(request)
+        try:
+            return Answer(response.status_code, response.headers, await _read(response))
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; what is in flight ends as NoAnswer."""
+        self._closed = True
+        await self._transport.aclose()
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)
+
+
+def _explain(error: Exception, *, connected: bool) -> str:
+    """Say what happened in words that stay the same from try to try: no address, no errno text."""
+    table = _AFTER_CONNECTING if connected else _BEFORE_CONNECTING
+    original = error.__cause__ or error
+    os_error = getattr(original, "os_error", None)
+    if not connected and isinstance(os_error, ConnectionRefusedError):
+        return "the connection was refused"
+    fallback = f"the answer can't be read ({type(original).__name__})" if connected else "the connection failed"
+    return next((text for kind, text in table if isinstance(original, kind)), fallback)
+
+
+def is_endpoint(endpoint: str) -> bool:
+    """Say whether a text is the address of a server and nothing more: scheme, host, maybe a port."""
+    try:
+        url = httpx.URL(endpoint)
+    except httpx.InvalidURL:
+        return False
+    named = url.scheme in {"http", "https"} and bool(url.host)
+    return named and not url.userinfo and url.raw_path in {b"/", b""} and not url.fragment
+
+
+def open_transport(endpoint: str, *, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
+    """Make the transport to one endpoint, without any I/O. Raises: AccountFault if its proxy's address is unusable."""
+    return httpx_aiohttp.AiohttpTransport(
+        verify=tls,
+        proxy=_proxy_for(httpx.URL(endpoint)),
+        client=functools.partial(_open_session, tls),
+    )
+
+
+def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_end.append(_note_connection)
+    tracing.on_connection_reuseconn.append(_note_connection)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, ssl=tls),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_field_size=_MAX_HEADER,
+        max_line_size=_MAX_HEADER,
+        trace_configs=[tracing],
+    )
+
+
+async def _note_connection(_session: object, _context: object, _params: object) -> None:
+    _crossing.get().connected = True
+
+
+@functools.lru_cache(maxsize=32)  # reading the system's authorities takes 20 ms
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Trust the system's authorities (SSL_CERT_FILE, SSL_CERT_DIR) and those of a PEM bundle. Raises: AccountFault."""
+    context = ssl.create_default_context()
+    if ca_bundle is None:
+        return context
+    try:
+        context.load_verify_locations(cadata=ca_bundle)
+    except (ssl.SSLError, ValueError, TypeError):
+        pass
+    else:
+        return context
+    raise errors.AccountFault(
+        reasons.AccountReason.INVALID_CA_BUNDLE,
+        "spec.caBundle is not a list of certificates in PEM; put the CA certificates of the endpoint there, whole.",
+    )
+
+
+def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name for an address, if any.
+
+    NO_PROXY holds host names and their suffixes; address ranges are not understood (urllib.request). Loopback is never
+    proxied, as in Go.
+    """
+    proxies = urllib.request.getproxies()
+    address = proxies.get(url.scheme) or proxies.get("all")
+    if not address or account.is_loopback(str(url)) or urllib.request.proxy_bypass(url.netloc.decode()):
+        return None
+    parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise errors.AccountFault(
+            reasons.AccountReason.ENDPOINT_NOT_ALLOWED,
+            f"the operator's proxy setting for {url.scheme} is not an http:// or https:// address. "
+            "Correct HTTPS_PROXY, or add the endpoint's host to NO_PROXY.",
+        )
+    # The password goes as a header: aiohttp deprecates the argument that httpx-aiohttp would use for it.
+    user = f"{urllib.parse.unquote(parts.username or '')}:{urllib.parse.unquote(parts.password or '')}".encode()
+    headers = {"Proxy-Authorization": f"Basic {base64.b64encode(user).decode()}"} if parts.username else None
+    return httpx.Proxy(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), headers=headers)
+
+
+@functools.cache
+def _user_agent() -> bytes:
+    return f"scm-csr-operator/{importlib.metadata.version('scm-csr-operator')}".encode()

@@ -1,0 +1,188 @@
+"""What is sent to SCM and IAM, and how their answers read. Pure: bytes and values, no I/O.
+
+API pages: "Upload CSR" (POST /v3/scm/csr/upload), "Update CSR" (PUT /v3/scm/csr/{id}), IAM "Obtaining a User Token
+Through Password Authentication" (POST /v3/auth/tokens). Limits that the pages give for answers are known to be wrong
+in places and aren't enforced.
+"""
+
+import dataclasses
+import datetime
+import email.utils
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scm_operator.domain import account, csr, errors, ports
+from scm_operator.scm import transport
+
+_SERVICE_CODE = re.compile(r"[A-Za-z]{2,16}\.(\d{1,8}|[A-Z]{1,8})")  # SCM.0005, APIGW.0301
+_SCM_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")
+_EARLIEST_MS, _LATEST_MS = 10**12, 253_402_300_799_999  # 2001 (less is not milliseconds) to the end of 9999
+_THROTTLE_WINDOW = re.compile(r"time:\s*(\d{1,4})\s*(second|minute|hour)")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+_LONGEST_WAIT = 3600.0
+_SCOPES = {
+    "project": ("project", "name"),
+    "projectID": ("project", "id"),
+    "domain": ("domain", "name"),
+    "domainID": ("domain", "id"),
+}
+_DEFAULT_LIFETIME = 3600.0  # seconds of a token whose body doesn't say; really 24 h
+_SHORTEST_SECRET = 6
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is not a success: ``code`` only if it is a service code, ``text`` fit to be shown.
+
+    ``request_id`` is what the service's support asks for. It differs from try to try, so it is for logs only.
+    """
+
+    status: int
+    code: str | None
+    text: str
+    retry_after: float | None
+    request_id: str
+
+    def __str__(self) -> str:
+        """Return it as messages show it: ``401 SCM.1000: token fails authentication``."""
+        return ": ".join(part for part in (f"{self.status} {self.code or ''}".strip(), self.text) if part)
+
+    def log_fields(self, *, service: str) -> Mapping[str, object]:
+        """Return the fields of a log record about it."""
+        ids = {"status": self.status, "error_code": self.code, "request_id": self.request_id}
+        return {"endpoint": service, **ids}
+
+
+def upload_body(content: csr.Content, *, name: str) -> bytes:
+    """Write the body of an upload; PEM goes as it is, its line ends as JSON escapes."""
+    body = {"name": name, "csr": content.csr_pem}
+    if content.private_key_pem is not None:
+        body["private_key"] = content.private_key_pem
+    return json.dumps(body).encode()
+
+
+def rename_body(*, name: str) -> bytes:
+    """Write the body of a rename."""
+    return json.dumps({"name": name}).encode()
+
+
+def login_body(auth: account.PasswordAuth, *, password: str) -> bytes:
+    """Write the body of an IAM login by password."""
+    user = {"name": auth.user, "password": password, "domain": {"name": auth.domain}}
+    of, by = _SCOPES[auth.scope.kind]
+    identity = {"methods": ["password"], "password": {"user": user}}
+    return json.dumps({"auth": {"identity": identity, "scope": {of: {by: auth.scope.value}}}}).encode()
+
+
+def read_entry(answer: transport.Answer, *, now: datetime.datetime) -> ports.Entry | None:
+    """Read what an upload made, or None without a usable id.
+
+    ``create_time`` (epoch milliseconds) becomes RFC 3339; if it is missing or unusable, the answer's Date stands in for
+    it, or else ``now``: it must not turn a stored CSR into an unknown one.
+    """
+    body = _read_object(answer)
+    scm_id = body.get("id")
+    if not isinstance(scm_id, str) or not _SCM_ID.fullmatch(scm_id):
+        return None
+    return ports.Entry(scm_id, _read_time(body.get("create_time")) or _rfc3339(_read_date(answer) or now))
+
+
+def read_lifetime(answer: transport.Answer) -> float:
+    """Read how long a new token is valid in seconds, by IAM's own clock alone."""
+    token = _read_object(answer).get("token")
+    times = token if isinstance(token, dict) else {}
+    try:
+        expires = datetime.datetime.fromisoformat(times["expires_at"])
+        lifetime = (expires - datetime.datetime.fromisoformat(times["issued_at"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return _DEFAULT_LIFETIME
+    return lifetime if lifetime > 0 else _DEFAULT_LIFETIME
+
+
+def read_refusal(answer: transport.Answer, *, now: datetime.datetime, secrets: Iterable[str]) -> Refusal:
+    """Read an error answer in any of the shapes that SCM, its gateway and IAM use; ``secrets`` are taken out of it."""
+    body = _read_object(answer)
+    nested = next((value for value in body.values() if isinstance(value, dict)), {})
+    fields = body if _text_in(body, "error_msg", "errorMsg", "message") else {**nested, **body}
+    code = _text_in(fields, "error_code", "errorCode", "code")
+    text = _without(_text_in(fields, "error_msg", "errorMsg", "message"), secrets)
+    return Refusal(
+        answer.status,
+        code if _SERVICE_CODE.fullmatch(code) else None,
+        errors.foreign_text(text),
+        _read_wait(answer, text, now=now),
+        _read_request_id(answer),
+    )
+
+
+def secrets_of(content: csr.Content) -> list[str]:
+    """Return what must not come back in a message, line by line: a service may quote a part of what it was sent."""
+    lines = (content.csr_pem + (content.private_key_pem or "")).splitlines()
+    return [line for line in lines if not line.startswith("-----")]  # errors.foreign_text finds blocks by those
+
+
+def _read_request_id(answer: transport.Answer) -> str:
+    headers = answer.headers
+    return errors.foreign_text(headers.get("x-request-id") or headers.get("x-iam-trace-id") or "")
+
+
+def _read_object(answer: transport.Answer) -> Mapping[str, Any]:
+    try:
+        value = json.loads(answer.body or b"")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text_in(fields: Mapping[str, Any], *names: str) -> str:
+    return next((value for name in names if isinstance(value := fields.get(name), str)), "")
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "[removed]")
+    return text
+
+
+def _read_time(value: object) -> str | None:
+    if isinstance(value, str) and value.isdecimal() and len(value) <= len(str(_LATEST_MS)):
+        value = int(value)
+    if not isinstance(value, int) or not _EARLIEST_MS <= value <= _LATEST_MS:
+        return None
+    seconds, milliseconds = divmod(value, 1000)
+    return _rfc3339(datetime.datetime.fromtimestamp(seconds, datetime.UTC), milliseconds)
+
+
+def _rfc3339(time: datetime.datetime, milliseconds: int | None = None) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds."""
+    if milliseconds is not None:
+        time = time.replace(microsecond=milliseconds * 1000)
+    return time.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read_date(answer: transport.Answer) -> datetime.datetime | None:
+    return _parse_date(answer.headers.get("date", ""))
+
+
+def _parse_date(text: str) -> datetime.datetime | None:
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=datetime.UTC)
+
+
+def _read_wait(answer: transport.Answer, text: str, *, now: datetime.datetime) -> float | None:
+    """Return how many seconds the service asks to wait: Retry-After (RFC 9110, 10.2.3), or the gateway's window."""
+    header = answer.headers.get("retry-after", "")
+    if re.fullmatch(r"\d{1,9}", header):
+        return min(float(header), _LONGEST_WAIT)
+    if date := _parse_date(header):
+        wait = (date - (_read_date(answer) or now)).total_seconds()
+        return min(max(wait, 0.0), _LONGEST_WAIT)
+    if answer.status == 429 and (window := _THROTTLE_WINDOW.search(text)):
+        return min(float(window[1]) * _SECONDS[window[2]], _LONGEST_WAIT)
+    return None
