@@ -1,0 +1,32 @@
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from dev.control_plane import ControlPlane
+from tests.support import world as worlds
+from tests.support.world import Namespace, World
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One world for all tests that don't stop or restart a part of it."""
+    with worlds.running(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def control_plane(world: World) -> ControlPlane:
+    """The control plane alone, with the CRDs."""
+    return world.plane
+
+
+@pytest.fixture
+def namespace(world: World, request: pytest.FixtureRequest) -> Namespace:
+    """A namespace of the test's own, with an account to upload to."""
+    world.operator.check()
+    namespace = world.namespace(
+        pathlib.Path(request.node.name.split("[")[0].removeprefix("test_")).name.replace("_", "-")
+    )
+    namespace.account()
+    return namespace

@@ -1,0 +1,87 @@
+"""The operator as a process, with a ServiceAccount's permissions and a log that a test can read."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tests.support.waiting import until
+
+# Short times, so that a test takes seconds; the ratios are those of the defaults.
+FLAGS = {
+    "--call-timeout": "3",
+    "--retry-first": "0.1",
+    "--retry-slow": "0.2",
+    "--retry-longest": "2",
+    "--shutdown-timeout": "15",
+    "--log-level": "debug",
+}
+
+
+class Operator:
+    """One run of ``python -m scm_operator`` after another, with the same settings and one log."""
+
+    def __init__(self, kubeconfig: pathlib.Path, *, log: pathlib.Path, flags: Mapping[str, str] | None = None) -> None:
+        self._kubeconfig = kubeconfig
+        self._log = log
+        self._flags = FLAGS | dict(flags or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it and, unless told otherwise, return when it has listed everything and works."""
+        flags = [part for flag, value in self._flags.items() for part in (flag, value)]
+        before = len(self.events("Started"))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "scm_operator", "--allow-insecure-loopback", *flags],
+                env={"PATH": os.defpath, "KUBECONFIG": str(self._kubeconfig)},
+                stdout=log,
+                stderr=log,
+            )
+        if wait:
+            until(lambda: self.check() or len(self.events("Started")) > before, what="the operator to be ready")
+
+    def check(self) -> None:
+        """Fail with the last log lines if it has ended."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the operator ended with {self._process.returncode}:\n{self.log()[-3000:]}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Return its exit code once it has ended."""
+        assert self._process is not None
+        return self._process.wait(timeout=30)
+
+    def stop(self) -> int:
+        """End it in order and return its exit code; one that doesn't run is none of its faults."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it as a lost node would."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def log(self) -> str:
+        """Return everything that it has logged."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return its log as objects; a line that isn't JSON is a failure."""
+        return [json.loads(line) for line in self.log().splitlines()]
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines of one kind ("Started", "Uploaded", …)."""
+        return [line for line in self.lines() if line.get("event") == event]
