@@ -129,12 +129,17 @@ class Account:
         return SecretName(self.key.namespace or operator_namespace, self.auth.secret.name)
 
     @property
-    def plain_http_endpoints(self) -> tuple[str, ...]:
-        """Return the paths of the endpoint fields that are not https."""
+    def endpoints(self) -> Mapping[str, str]:
+        """Return the URLs that are called, by the path of their field."""
         endpoints = {"spec.endpoint": self.endpoint}
         if isinstance(self.auth, PasswordAuth):
             endpoints["spec.auth.password.iamEndpoint"] = self.auth.iam_endpoint
-        return tuple(path for path, url in endpoints.items() if not url.startswith("https://"))
+        return endpoints
+
+    @property
+    def plain_http_endpoints(self) -> tuple[str, ...]:
+        """Return the paths of the endpoint fields that are not https."""
+        return tuple(path for path, url in self.endpoints.items() if not url.startswith("https://"))
 
 
 def is_loopback(url: str) -> bool:

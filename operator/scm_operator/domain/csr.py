@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import itertools
 import re
-import textwrap
 from collections.abc import Callable
 
 from cryptography import exceptions, x509
@@ -26,6 +25,7 @@ _CSR_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
 _KEY_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 _PARAMETER_LABELS = ("EC PARAMETERS", "SM2 PARAMETERS")  # openssl writes them in front of an EC key
 _BOUNDARY = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----")
+_LINE = 64  # characters of base64 a line, RFC 7468 section 2
 _SM2_WITH_SM3 = "1.2.156.10197.1.501"  # GM/T 0006
 _COMMON_NAME_LENGTH = 64  # ub-common-name, RFC 5280 appendix A.1; longer ones are cut in what is shown
 
@@ -167,7 +167,8 @@ def _what_is_there(text: str, blocks: list[tuple[str, str]]) -> str:
 
 
 def _to_pem(label: str, der: bytes) -> str:
-    lines = textwrap.wrap(base64.b64encode(der).decode(), 64)
+    text = base64.b64encode(der).decode()
+    lines = (text[start : start + _LINE] for start in range(0, len(text), _LINE))
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
 
 

@@ -48,7 +48,7 @@ class SecretReader(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """An SCM entry as an answer tells it: ``scm_id`` of 32 characters, ``create_time`` as RFC 3339."""
+    """An SCM entry as an answer tells it: ``create_time`` as RFC 3339."""
 
     scm_id: str
     create_time: str

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import aiohttp
 import kopf
+import uvloop
 
 from scm_operator.handlers import session
 
@@ -69,9 +70,16 @@ class Watches:
 
     def _run(self) -> None:
         try:
-            kopf.run(
-                registry=self._registry, standalone=True, clusterwide=True, stop_flag=self._stop, settings=_settings()
-            )
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(
+                    kopf.operator(
+                        registry=self._registry,
+                        standalone=True,
+                        clusterwide=True,
+                        stop_flag=self._stop,
+                        settings=_settings(),
+                    )
+                )
         except BaseException as error:  # noqa: BLE001 - told to whoever waits for the end
             self.ended.set_exception(error)
         else:

@@ -49,6 +49,9 @@ async def connect(*, connections: int) -> AsyncIterator[Kubernetes]:
     """
     configuration = await _configuration()
     configuration.connection_pool_maxsize = connections
+    # Without this aiohttp looks for proxies and ~/.netrc anew for each request, which costs more than the request;
+    # a proxy to the API server belongs in the kubeconfig (proxy-url).
+    configuration.client_session_kwargs = {"trust_env": False}
     async with kubernetes.aio.client.ApiClient(configuration) as api:
         api.user_agent = "scm-csr-operator"
         yield Kubernetes(

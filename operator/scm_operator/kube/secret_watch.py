@@ -22,7 +22,7 @@ _PAGE = 1000
 _WATCH, _WATCH_AT_MOST = 290, 330.0
 # Bookmarks come about every minute: a watch that is silent for longer than this is dead.
 _SILENCE = 90.0
-_LONGEST_PAUSE = 30.0
+_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 
 
 class Expired(Exception):  # noqa: N818 - reads as what is the matter
@@ -70,22 +70,27 @@ class SecretWatch:
         """Watch until cancelled; list again whenever the thread of events is lost."""
         failures = 0
         while True:
-            try:
-                if self._resource_version is None:
-                    await self.sync()
-                async for event in self._events():
-                    self._take(event)
-                    failures = 0
-            except (errors.ApiServerError, Expired, aiohttp.ClientError, TimeoutError, OSError) as error:
-                failures += 1
-                if isinstance(error, Expired | errors.ApiServerError):
-                    self._resource_version = None
-                _log.info(
-                    "watch of Secrets: %s; again",
-                    error if isinstance(error, errors.ApiServerError) else type(error).__name__,
-                )
+            failures = 0 if await self._watch_once() else failures + 1
             # A watch that ends at once, over and over, must not become a busy loop.
-            await asyncio.sleep(min(0.2 * 2.0**failures, _LONGEST_PAUSE))
+            await asyncio.sleep(min(_PAUSE * 2.0**failures, _LONGEST_PAUSE))
+
+    async def _watch_once(self) -> bool:
+        """Watch until the stream ends, for whatever cause. Return True if anything came, a bookmark at least."""
+        alive = False
+        try:
+            if self._resource_version is None:
+                await self.sync()
+            async for event in self._events():
+                self._take(event)
+                alive = True
+        except Expired:
+            self._resource_version = None
+        except errors.ApiServerError as error:
+            self._resource_version = None
+            _log.info("watch of Secrets: %s; listing again", error)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            _log.info("watch of Secrets: %s; watching again", type(error).__name__)
+        return alive
 
     async def _page(self, token: str | None) -> dict[str, Any]:
         request = self._core.list_secret_for_all_namespaces_without_preload_content(

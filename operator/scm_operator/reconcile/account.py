@@ -106,10 +106,13 @@ class AccountReconciler:
         """Note how a call went: refused (and why), or well, which ends an earlier refusal."""
         refused = conditions.Verdict(obstacle.account_reason, obstacle.message) if obstacle else None
         before, connection.refused = connection.refused, refused
-        if before != refused and self._connections.get(key) is connection:
-            self.on_verdict(key)
-            if refused is None:
-                self.on_change(key)
+        if before == refused or self._connections.get(key) is not connection:
+            return
+        self.on_verdict(key)
+        # A login that works again works for all; a permission may be lacking for some uploads only, and waking
+        # those at each success of another would be a storm.
+        if refused is None and before and before.reason is reasons.AccountReason.LOGIN_FAILED:
+            self.on_change(key)
 
     async def reconcile(self, key: accounts.AccountKey) -> queue.Retry | None:
         """Connect an account and write its verdict, if it isn't in its status already."""
@@ -133,8 +136,9 @@ class AccountReconciler:
             await self._forget(key)
 
     async def _forget(self, key: accounts.AccountKey) -> None:
-        self._locks.pop(key, None)
-        if connection := self._connections.pop(key, None):
+        async with self._locks[key]:
+            connection = self._connections.pop(key, None)
+        if connection:
             await connection.retire()
             self.on_change(key)
 

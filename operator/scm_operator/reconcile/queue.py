@@ -81,6 +81,11 @@ class WorkQueue(Generic[K]):
         self._lanes[lane][key] = None
         self._wakeup.set()
 
+    def add_later(self, key: K, *, delay: float) -> None:
+        """Queue a key after so many seconds, unless it is queued before; many calls in that time are one."""
+        if key not in self._timers and not self._stopping:
+            self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+
     def __len__(self) -> int:
         """Return how many keys wait for a worker now, delayed ones left out."""
         return sum(len(lane) for lane in self._lanes)

@@ -7,6 +7,9 @@ from scm_operator.domain import conditions, upload
 from scm_operator.reconcile import account, queue
 from scm_operator.reconcile.report import UploadCache
 
+# Seconds in which an account's verdicts are collected: of calls that fail and succeed in turn, one write a delay.
+_VERDICT_DELAY = 0.5
+
 
 class Triggers:
     """Takes in what the watches show and queues the keys that it concerns."""
@@ -75,7 +78,7 @@ class Triggers:
 
     def account_verdict(self, key: accounts.AccountKey) -> None:
         """A call was refused, or works again: the account's status has to say so."""
-        self._account_queue.add(key)
+        self._account_queue.add_later(key, delay=_VERDICT_DELAY)
 
     def secret_changed(self, name: accounts.SecretName) -> None:
         """A Secret that somebody names appeared, changed or was deleted."""

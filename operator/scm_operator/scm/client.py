@@ -139,10 +139,7 @@ def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock
 
 def _check_endpoints(account: accounts.Account, *, allow_insecure_loopback: bool) -> None:
     """Refuse to send a credential over plain http, or to an address that makes no sense. Raises: AccountFault."""
-    endpoints = {"spec.endpoint": account.endpoint}
-    if isinstance(account.auth, accounts.PasswordAuth):
-        endpoints["spec.auth.password.iamEndpoint"] = account.auth.iam_endpoint
-    for field, endpoint in endpoints.items():
+    for field, endpoint in account.endpoints.items():
         if not transport.is_endpoint(endpoint):
             raise errors.AccountFault(
                 reasons.AccountReason.ENDPOINT_NOT_ALLOWED,

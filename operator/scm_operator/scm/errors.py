@@ -175,7 +175,7 @@ def _surely_refused(refusal: wire.Refusal, *, service: str, action: str) -> erro
     if refusal.status == 429:
         return errors.RetryLater(
             reasons.Reason.THROTTLED,
-            f"{said}. It is tried again later; lower spec.limits of the account if this stays.",
+            f"{said}. It is tried again later.",
             retry_after=refusal.retry_after,
         )
     if 400 <= refusal.status < 500 and refusal.code and refusal.status not in _UNCLEAR:

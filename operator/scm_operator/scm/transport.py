@@ -40,7 +40,7 @@ _BEFORE_CONNECTING: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientSSLError, "the TLS handshake failed"),
     (aiohttp.ClientHttpProxyError, "the proxy refused the connection"),
     (aiohttp.ClientProxyConnectionError, "the proxy can't be reached"),
-    (aiohttp.ClientConnectorError, "the connection failed"),
+    (aiohttp.ClientConnectorError, "no connection could be made"),
 )
 
 
@@ -146,10 +146,7 @@ def _explain(error: Exception, *, connected: bool) -> str:
     """Say what happened in words that stay the same from try to try: no address, no errno text."""
     table = _AFTER_CONNECTING if connected else _BEFORE_CONNECTING
     original = error.__cause__ or error
-    os_error = getattr(original, "os_error", None)
-    if not connected and isinstance(os_error, ConnectionRefusedError):
-        return "the connection was refused"
-    fallback = f"the answer can't be read ({type(original).__name__})" if connected else "the connection failed"
+    fallback = f"the answer can't be read ({type(original).__name__})" if connected else "no connection could be made"
     return next((text for kind, text in table if isinstance(original, kind)), fallback)
 
 
@@ -159,7 +156,7 @@ def is_endpoint(endpoint: str) -> bool:
         url = httpx.URL(endpoint)
     except httpx.InvalidURL:
         return False
-    named = url.scheme in {"http", "https"} and bool(url.host)
+    named = url.scheme in {"http", "https"} and bool(url.host) and 0 < (url.port or 443) < 65536
     return named and not url.userinfo and url.raw_path in {b"/", b""} and not url.fragment
 
 

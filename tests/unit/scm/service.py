@@ -88,12 +88,6 @@ class Seen:
         return self.headers["X-Auth-Token"]
 
 
-async def hang(_request: web.Request) -> web.StreamResponse:
-    """Never answer."""
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
 async def reset(request: web.Request) -> web.StreamResponse:
     """Read the request, and reset the connection."""
     assert request.transport is not None
@@ -111,6 +105,8 @@ class FakeService:
         self.scm: collections.deque[Behaviour] = collections.deque()
         self.iam: collections.deque[Behaviour] = collections.deque()
         self.logins = 0
+        self.hanging = asyncio.Event()
+        self.over = asyncio.Event()
 
     @property
     def uploads(self) -> list[Seen]:
@@ -128,6 +124,12 @@ class FakeService:
         else:
             behaviour = self.scm.popleft() if self.scm else Reply(200, STORED)
         return await behaviour(request)  # type: ignore[arg-type]  # a Request is not needed for what they do
+
+    async def hang(self, request: web.Request) -> web.StreamResponse:
+        """Don't answer before the test says that it is over, or ends."""
+        self.hanging.set()
+        await self.over.wait()
+        return await Reply(200, STORED)(request)
 
     @staticmethod
     def token(number: int) -> str:
@@ -157,6 +159,7 @@ async def serving(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeSer
     try:
         yield service
     finally:
+        service.over.set()
         await runner.cleanup()
 
 

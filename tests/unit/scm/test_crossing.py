@@ -12,7 +12,6 @@ from pathlib import Path
 import aiohttp
 import httpx
 import pytest
-from aiohttp import web
 
 from scm_operator.domain import errors, ports
 from scm_operator.domain.reasons import Reason
@@ -25,9 +24,9 @@ SHORT = 0.2
 
 
 @contextlib.asynccontextmanager
-async def connected_to(endpoint: str, *, timeout: float = 30.0, **spec: object) -> AsyncIterator[ports.CsrStore]:
+async def connected_to(endpoint: str, *, deadline: float = 30.0, **spec: object) -> AsyncIterator[ports.CsrStore]:
     """Open a client of any address."""
-    store = fakes.store(fakes.token_account(endpoint, **spec), clock=fakes.FakeClock(), timeout=timeout)
+    store = fakes.store(fakes.token_account(endpoint, **spec), clock=fakes.FakeClock(), timeout=deadline)
     try:
         yield store
     finally:
@@ -41,9 +40,9 @@ async def refused(store: ports.CsrStore) -> errors.Obstacle:
     return caught.value
 
 
-async def unreachable(endpoint: str, *, timeout: float = 30.0) -> str:
+async def unreachable(endpoint: str, *, deadline: float = 30.0) -> str:
     """Return the message of an upload that surely sent nothing."""
-    async with connected_to(endpoint, timeout=timeout) as store:
+    async with connected_to(endpoint, deadline=deadline) as store:
         obstacle = await refused(store)
     assert type(obstacle) is errors.RetryLater
     assert obstacle.reason == Reason.UNREACHABLE
@@ -74,18 +73,18 @@ async def test_refused_connection_sent_nothing() -> None:
     """A port where nobody listens is Unreachable."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        assert "refused" in await unreachable(f"http://127.0.0.1:{bound.getsockname()[1]}")
+        assert "no connection could be made" in await unreachable(f"http://127.0.0.1:{bound.getsockname()[1]}")
 
 
 async def test_host_that_swallows_packets_sent_nothing(full_port: int) -> None:
     """A connection that isn't established in time is Unreachable, before the call's own deadline."""
-    assert "no connection in time" in await unreachable(f"http://127.0.0.1:{full_port}", timeout=SHORT)
+    assert "no connection in time" in await unreachable(f"http://127.0.0.1:{full_port}", deadline=SHORT)
 
 
 async def test_silent_tls_handshake_sent_nothing() -> None:
     """A server that never answers the handshake is Unreachable, before the call's own deadline."""
     async with fakes.listening(silent) as address:
-        assert "no connection in time" in await unreachable(f"https://{address}", timeout=SHORT)
+        assert "no connection in time" in await unreachable(f"https://{address}", deadline=SHORT)
 
 
 async def test_server_without_tls_sent_nothing() -> None:
@@ -166,8 +165,8 @@ async def test_connection_that_the_server_closed_while_idle_is_not_used() -> Non
 
 async def test_deadline_during_the_answer_is_unknown(service: fakes.FakeService) -> None:
     """A request that gets no answer before the deadline is an unknown outcome."""
-    service.scm.append(fakes.hang)
-    async with connected_to(service.endpoint, timeout=SHORT) as store:
+    service.scm.append(service.hang)
+    async with connected_to(service.endpoint, deadline=SHORT) as store:
         obstacle = await refused(store)
     assert type(obstacle) is errors.OutcomeUnknown
     assert "no answer before the deadline" in obstacle.message
@@ -181,7 +180,7 @@ async def test_deadline_within_the_body_is_unknown() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{")
         await reader.read()
 
-    async with fakes.listening(stall) as address, connected_to(f"http://{address}", timeout=SHORT) as store:
+    async with fakes.listening(stall) as address, connected_to(f"http://{address}", deadline=SHORT) as store:
         assert type(await refused(store)) is errors.OutcomeUnknown
 
 
@@ -215,16 +214,10 @@ async def test_nonsense_after_the_request_is_unknown(answer: bytes) -> None:
 
 async def test_closing_the_client_makes_what_is_in_flight_unknown(service: fakes.FakeService) -> None:
     """A client that is closed under an upload leaves an unknown outcome, not a cancelled one."""
-    arrived = asyncio.Event()
-
-    async def hang(request: web.Request) -> web.StreamResponse:
-        arrived.set()
-        return await fakes.hang(request)
-
-    service.scm.append(hang)
+    service.scm.append(service.hang)
     async with connected_to(service.endpoint) as store:
         under_way = asyncio.create_task(refused(store))
-        await arrived.wait()
+        await service.hanging.wait()
         await store.aclose()
         assert type(await under_way) is errors.OutcomeUnknown
 
@@ -239,16 +232,10 @@ async def test_closed_client_sends_nothing(service: fakes.FakeService) -> None:
 
 async def test_cancelling_stays_cancelling(service: fakes.FakeService) -> None:
     """A cancelled upload raises CancelledError: it has no outcome, so its caller must not cancel what is in flight."""
-    arrived = asyncio.Event()
-
-    async def hang(request: web.Request) -> web.StreamResponse:
-        arrived.set()
-        return await fakes.hang(request)
-
-    service.scm.append(hang)
+    service.scm.append(service.hang)
     async with connected_to(service.endpoint) as store:
         under_way = asyncio.create_task(store.upload(fakes.CONTENT, name="shop-tls"))
-        await arrived.wait()
+        await service.hanging.wait()
         under_way.cancel()
         with pytest.raises(asyncio.CancelledError):
             await under_way

@@ -1,0 +1,175 @@
+"""Starting, stopping and starting again: what is done stays done, and nothing in flight is cut in half."""
+
+import collections
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import pem, world as worlds
+from tests.support.waiting import until
+from tests.support.world import Namespace, World, api_requests, condition
+
+
+@pytest.fixture(scope="module")
+def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose operator these tests stop and start."""
+    with worlds.running(tmp_path_factory.mktemp("lifecycle")) as world:
+        yield world
+
+
+@pytest.fixture
+def place(own_world: World, request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """A namespace with an account; the operator runs before and after."""
+    namespace = own_world.namespace(request.node.name.removeprefix("test_").replace("_", "-"))
+    namespace.account()
+    yield namespace
+    own_world.simulator.faults()
+    own_world.simulator.release()
+    own_world.operator.stop()
+    own_world.operator.start()
+
+
+def _upload(namespace: Namespace, name: str) -> str:
+    namespace.secret(name, {"tls.csr": pem.csr(pem.ec_key())})
+    namespace.upload(name)
+    scm_id: str = namespace.ready(name)["scmID"]
+    return scm_id
+
+
+def test_a_restart_costs_nothing(own_world: World, place: Namespace) -> None:
+    """A restart with finished uploads writes nothing, reads none of their Secrets and calls SCM for none."""
+    key = pem.ec_key()
+    place.secret("done", {"tls.csr": pem.csr(key), "tls.key": pem.private_key(key)})
+    names = [f"done-{n}" for n in range(20)]
+    place.uploads(names, csrSecretRef={"name": "done"}, privateKeySecretRef={"name": "done"})
+    until(lambda: place.count_ready() == len(names), what="20 uploads to be Ready")
+    own_world.operator.stop()
+    before, sent = api_requests(own_world.plane), len(own_world.simulator.requests())
+
+    own_world.operator.start()
+    place.upload("barrier", csr="done")  # queued after all that was listed
+    place.ready("barrier")
+
+    cost = api_requests(own_world.plane) - before
+    written = collections.Counter({verb: cost[verb, "certificaterequestuploads/status"] for verb in ("PATCH", "PUT")})
+    assert written == {"PATCH": 1, "PUT": 0}
+    assert cost["GET", "secrets"] == 2  # the barrier's, and the account's credential for it
+    assert len(own_world.simulator.requests()) - sent == 1
+
+
+def test_what_changed_while_it_was_down_is_seen(own_world: World, place: Namespace) -> None:
+    """A Secret that changed while the operator was down is uploaded after the restart."""
+    old = _upload(place, "meanwhile")
+    own_world.operator.stop()
+    place.secret("meanwhile", {"tls.csr": pem.csr(pem.ec_key())})
+
+    own_world.operator.start()
+
+    assert place.new_entry("meanwhile", after=old)["scmName"] == "meanwhile"
+
+
+def test_sigterm_lets_a_post_in_flight_end(own_world: World, place: Namespace) -> None:
+    """SIGTERM while a POST is in flight: its answer is awaited and its id written before the process ends."""
+    own_world.simulator.faults({"name": "slow", "match": {"operation": "UploadCsr"}, "hold": "after-store"})
+    place.secret("inflight", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("inflight")
+    own_world.simulator.held(rule="slow")
+
+    own_world.operator.signal(signal.SIGTERM)
+    until(lambda: own_world.operator.events("Stopping"), what="the stop to begin")
+    own_world.simulator.release()
+
+    assert own_world.operator.wait() == 0
+    (entry,) = place.simulator.entries(name="inflight")
+    assert place.status("inflight")["scmID"] == entry["id"]
+
+
+def test_sigterm_writes_an_unknown_outcome(own_world: World, place: Namespace) -> None:
+    """SIGTERM while a POST never gets an answer: after its deadline the status says OutcomeUnknown."""
+    own_world.simulator.faults({"name": "never", "match": {"operation": "UploadCsr"}, "hold": "after-store"})
+    place.secret("never", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("never")
+    own_world.simulator.held(rule="never")
+
+    assert own_world.operator.stop() == 0
+
+    assert condition(place.get("never"), "Ready")["reason"] == "OutcomeUnknown"
+
+
+def test_an_unknown_outcome_is_not_sent_again_by_the_next_process(own_world: World, place: Namespace) -> None:
+    """After a restart and a change of the content an OutcomeUnknown stays, and nothing is sent."""
+    own_world.simulator.faults({"match": {"operation": "UploadCsr", "name": "unknown"}, "do": {"reset": "after-store"}})
+    place.secret("unknown", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("unknown")
+    place.reason("unknown", "OutcomeUnknown")
+    own_world.simulator.faults()
+    own_world.operator.stop()
+    place.secret("unknown", {"tls.csr": pem.csr(pem.ec_key())})
+
+    own_world.operator.start()
+
+    assert condition({"status": place.look_again("unknown")}, "Ready")["reason"] == "OutcomeUnknown"
+    assert len(place.simulator.requests(name="unknown")) == 1
+
+
+def test_deleted_and_created_again_is_sent_again(own_world: World, place: Namespace) -> None:
+    """Deleting and re-creating a resource is how a person says that it may be sent again."""
+    own_world.simulator.faults({"match": {"operation": "UploadCsr", "name": "again"}, "do": {"reset": "before-store"}})
+    place.secret("again", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("again")
+    place.reason("again", "OutcomeUnknown")
+    own_world.simulator.faults()
+    place.kubectl("delete", "cru", "again")
+
+    place.upload("again")
+
+    assert place.ready("again")["scmID"] == place.simulator.entries(name="again")[0]["id"]
+
+
+def test_deleted_while_its_post_is_in_flight_is_reported(own_world: World, place: Namespace) -> None:
+    """A resource deleted before its id could be written leaves an entry behind, and the log names it."""
+    own_world.simulator.faults({"name": "late", "match": {"operation": "UploadCsr"}, "hold": "after-store"})
+    place.secret("orphan", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("orphan")
+    own_world.simulator.held(rule="late")
+    place.kubectl("delete", "cru", "orphan")
+    own_world.simulator.release()
+
+    (orphan,) = until(lambda: own_world.operator.events("Orphaned"), what="the orphan to be reported")
+
+    assert place.simulator.entries(name="orphan")[0]["id"] in orphan["message"]
+
+
+def test_a_namesake_does_not_inherit_an_id(own_world: World, place: Namespace) -> None:
+    """Deleted and re-created under the same name while its POST is in flight: each has an entry of its own."""
+    own_world.simulator.faults(
+        {"name": "first", "match": {"operation": "UploadCsr", "name": "twin", "calls": [1]}, "hold": "after-store"}
+    )
+    place.secret("twin", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("twin")
+    own_world.simulator.held(rule="first")
+    place.kubectl("delete", "cru", "twin")
+    place.upload("twin")
+    own_world.simulator.release()
+
+    scm_id = place.ready("twin")["scmID"]
+
+    first, second = place.simulator.entries(name="twin")
+    assert scm_id == second["id"] != first["id"]
+
+
+def test_the_control_plane_may_go_away_for_a_while(own_world: World, place: Namespace) -> None:
+    """Uploads applied after the API server froze for a while become Ready without a restart."""
+    (server,) = [child for child in own_world.plane.children if child.name == "kube-apiserver"]
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        until(
+            lambda: not own_world.plane.kubectl("get", "--raw", "/readyz", "--request-timeout=1s", check=False).stdout,
+            what="the API server to freeze",
+        )
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+    assert _upload(place, "thawed")
+    own_world.operator.check()
