@@ -1,7 +1,6 @@
 """Every reason that a Ready condition can have: one enum for uploads, one for accounts.
 
-Reasons are API: users filter, alert and script on them. A new one needs a row here, its line in
-docs/troubleshooting and a test that reaches it (CONTRIBUTING says how).
+Reasons are API: users filter, alert and script on them. CONTRIBUTING says what a new one needs.
 """
 
 import enum
