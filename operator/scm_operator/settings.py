@@ -5,10 +5,10 @@ A flag wins over its variable. What belongs to one account (endpoint, credential
 
 import pathlib
 import sys
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
-import pydantic_core
 import pydantic_settings
 
 _NAMESPACE_FILE = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -85,9 +85,9 @@ def load(arguments: list[str]) -> Settings:
         sys.exit(2)
 
 
-def _complaint(problem: pydantic_core.ErrorDetails) -> str:
+def _complaint(problem: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if not name:
-        return problem["msg"]
+        return str(problem["msg"])
     flag = f"--{name.replace('_', '-')} (SCM_OPERATOR_{name.upper()})"
     return f"{flag}: {problem['msg']}, found {problem['input']!r}"

@@ -90,9 +90,7 @@ def conditions_for(
     states = [(READY, verdict.ready)]
     if verdict.ready != TRUE:
         states.append((STALLED if verdict.stalled else RECONCILING, TRUE))
-    message = (
-        verdict.message if len(verdict.message) <= _MESSAGE_LENGTH else verdict.message[: _MESSAGE_LENGTH - 1] + "…"
-    )
+    message = _sentence(verdict.message)
     return tuple(
         Condition(
             type=kind,
@@ -104,6 +102,12 @@ def conditions_for(
         )
         for kind, status in states
     )
+
+
+def _sentence(message: str) -> str:
+    """Begin with a capital, and cut what is too long."""
+    message = message[:1].upper() + message[1:]
+    return message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 1] + "…"
 
 
 def find(conditions: Sequence[Condition], kind: str) -> Condition | None:

@@ -47,7 +47,9 @@ class Refusal:
 
     def __str__(self) -> str:
         """Return it as messages show it: ``401 SCM.1000: token fails authentication``."""
-        return ": ".join(part for part in (f"{self.status} {self.code or ''}".strip(), self.text) if part)
+        # Messages go on after it, with a full stop of their own.
+        parts = (f"{self.status} {self.code or ''}".strip(), self.text.rstrip(". "))
+        return ": ".join(part for part in parts if part)
 
     def log_fields(self, *, service: str) -> Mapping[str, object]:
         """Return the fields of a log record about it."""
