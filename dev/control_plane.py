@@ -181,7 +181,7 @@ class ControlPlane:
             "KUBECONFIG": str(kubeconfig or self.kubeconfig),
         }
         try:
-            done = subprocess.run(  # noqa: S603 - kubectl as it was built; the arguments are tests' and ours
+            done = subprocess.run(
                 command,
                 env=environ,
                 input=input,

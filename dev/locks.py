@@ -63,9 +63,7 @@ def compile_locks(checkout: Path, *, into: Path, upgrade: bool = False) -> None:
         if (checkout / name).exists():
             shutil.copy(checkout / name, into / name)
     for command in compile_commands(oldest_python(into / "pyproject.toml"), upgrade=upgrade):
-        done = subprocess.run(  # noqa: S603 - uv with our own arguments
-            command, cwd=into, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=into, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LockError(f"uv could not compile the locks:\n{done.stderr.strip()}")
 

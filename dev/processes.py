@@ -88,7 +88,7 @@ def start(
         raise RuntimeError("start child processes in the main thread: they end with the thread that started them")
     bound = [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), *command]
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - the callers' commands are programs that were built, and constants
+        process = subprocess.Popen(
             bound,
             cwd=folder,
             env=environ,

@@ -119,7 +119,7 @@ def test_the_servers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     """A test run that gets SIGKILL leaves no etcd and no kube-apiserver behind."""
     environ = {**os.environ, "TMPDIR": str(tmp_path)}  # what a killed process can't remove stays in the test's folder
     command = [sys.executable, "-c", PARENT]
-    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603 - our own program
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         *pids, _folder = parent.stdout.readline().split()
         ends = [os.pidfd_open(int(pid)) for pid in pids]
@@ -133,7 +133,7 @@ def test_run_stays_until_it_is_asked_to_stop_and_ends_well(tmp_path: Path) -> No
     """`make cluster` prints how to use it, and on a signal stops everything and exits 0."""
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "dev.control_plane", "run"]
-    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603 - our own command
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
         lines = iter(run.stdout.readline, "")
         assert any(f"export KUBECONFIG={tmp_path}/control-plane-" in line for line in lines)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import pem, world as worlds
+from tests.support import pem
+from tests.support import world as worlds
 from tests.support.waiting import until
 from tests.support.world import Namespace, World, api_requests, condition
 

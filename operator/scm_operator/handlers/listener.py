@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from scm_operator.domain import account, errors, fields, upload
+from scm_operator.domain import account, errors, upload
 from scm_operator.reconcile import triggers
 
 _log = logging.getLogger(__name__)
@@ -22,24 +22,33 @@ class TriggerListener:
 
     def seen(self, plural: str, body: Mapping[str, Any]) -> None:
         """A resource was listed, appeared or changed."""
+        metadata = body["metadata"]
+        key = self._key_of(plural, metadata)
+        if not self._triggers.is_news(key, resource_version=metadata["resourceVersion"]):
+            return  # every resource comes again with each list of the watch: not worth parsing
         try:
             if plural == self._uploads:
                 self._triggers.upload_seen(upload.parse_upload(body))
             else:
                 self._triggers.account_seen(account.parse_account(body))
         except errors.InvalidResource as error:
-            metadata = body.get("metadata") or {}
-            _log.error("%s %s/%s: %s", plural, metadata.get("namespace"), metadata.get("name"), error)
+            _log.error("%s %s: %s", plural, key, error)  # a person's mistake: no traceback
 
     def gone(self, plural: str, body: Mapping[str, Any]) -> None:
         """A resource was deleted."""
-        metadata = fields.metadata_of(body)
-        if plural == self._uploads:
-            self._triggers.upload_gone(upload.UploadKey(metadata.namespace, metadata.name), uid=metadata.uid)
+        metadata = body["metadata"]
+        key = self._key_of(plural, metadata)
+        if isinstance(key, upload.UploadKey):
+            self._triggers.upload_gone(key, uid=metadata["uid"])
         else:
-            kind = account.AccountKind.NAMESPACED if metadata.namespace else account.AccountKind.CLUSTER
-            key = account.AccountKey(kind, metadata.namespace, metadata.name)
-            self._triggers.account_gone(key, uid=metadata.uid)
+            self._triggers.account_gone(key, uid=metadata["uid"])
+
+    def _key_of(self, plural: str, metadata: Mapping[str, Any]) -> upload.UploadKey | account.AccountKey:
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        if plural == self._uploads:
+            return upload.UploadKey(namespace, name)
+        kind = account.AccountKind.NAMESPACED if namespace else account.AccountKind.CLUSTER
+        return account.AccountKey(kind, namespace, name)
 
     def listed(self, plural: str) -> None:
         """A complete list was made."""

@@ -27,6 +27,12 @@ class Triggers:
         self._upload_queue = upload_queue
         self._account_queue = account_queue
 
+    def is_news(self, key: upload.UploadKey | accounts.AccountKey, *, resource_version: str) -> bool:
+        """Say whether a version of a resource is newer than what is known of it."""
+        if isinstance(key, upload.UploadKey):
+            return self._uploads.is_news(key, resource_version=resource_version)
+        return self._accounts.is_news(key, resource_version=resource_version)
+
     def upload_seen(self, seen: upload.Upload) -> None:
         """A CertificateRequestUpload appeared or changed; the echo of an own write isn't news."""
         if self._uploads.put(seen):

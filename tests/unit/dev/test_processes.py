@@ -49,7 +49,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "signal.pause()"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    with subprocess.Popen(command, cwd=CHECKOUT) as parent, alive.open() as reader:  # noqa: S603 - our own program
+    with subprocess.Popen(command, cwd=CHECKOUT) as parent, alive.open() as reader:
         assert reader.read(4) == "here"
         parent.kill()
         assert reader.read() == ""  # the end of the file comes when the child is gone

@@ -126,7 +126,7 @@ def test_a_second_build_waits_for_the_first_and_says_so(make_go: MakeGo, tmp_pat
     with folder.with_name(f"{folder.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         command = [sys.executable, "-u", "-m", "dev.control_plane", "build"]
-        with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, text=True) as second:  # noqa: S603 - our own command
+        with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=subprocess.PIPE, text=True) as second:
             assert second.stdout
             assert second.stdout.readline().startswith("waiting for another build of the control plane … 0s")
             for name in toolchain.USUAL:
@@ -141,7 +141,7 @@ def test_a_failing_command_ends_with_a_message_and_no_traceback(make_go: MakeGo)
     """The exit code is 1, and standard error is for people."""
     environ = make_go(build="echo something broke; exit 2")
     command = [sys.executable, "-m", "dev.control_plane", "build"]
-    done = subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    done = subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "something broke" in done.stderr
     assert "Traceback" not in done.stderr
