@@ -27,8 +27,8 @@ def place(own_world: World, request: pytest.FixtureRequest) -> Iterator[Namespac
     yield namespace
     own_world.simulator.faults()
     own_world.simulator.release()
-    own_world.operator.stop()
-    own_world.operator.start()
+    if not own_world.operator.running:
+        own_world.operator.start()
 
 
 def _upload(namespace: Namespace, name: str) -> str:

@@ -178,6 +178,7 @@ def test_fresh_tokens_that_are_refused_are_not_asked_for_again(namespace: Namesp
 
     namespace.ready("refused-anyway")
 
+    until_events(namespace, "default", ["Ready", "LoginFailed", "Ready"])
     assert (sent, logins) == ([401, 401], [201, 201])
 
 

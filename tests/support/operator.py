@@ -43,13 +43,22 @@ class Operator:
                 stderr=log,
             )
         if wait:
-            until(lambda: self.check() or len(self.events("Started")) > before, what="the operator to be ready")
+            until(lambda: self._started_since(before), what="the operator to be ready")
+
+    def _started_since(self, before: int) -> bool:
+        self.check()
+        return len(self.events("Started")) > before
 
     def check(self) -> None:
         """Fail with the last log lines if it has ended."""
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(f"the operator ended with {self._process.returncode}:\n{self.log()[-3000:]}")
+
+    @property
+    def running(self) -> bool:
+        """Say whether it runs."""
+        return self._process is not None and self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -65,7 +74,7 @@ class Operator:
         """End it in order and return its exit code; one that doesn't run is none of its faults."""
         if self._process is None:
             return 0
-        if self._process.poll() is None:
+        if self.running:
             self.signal(signal.SIGTERM)
         return self.wait()
 

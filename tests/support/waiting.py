@@ -11,14 +11,14 @@ _PAUSE = 0.02
 
 
 def until(look: Callable[[], T | None], *, what: str, timeout: float = TIMEOUT) -> T:
-    """Return the first answer that isn't None or False.
+    """Return the first answer that is true (not None, not empty).
 
     Raises: AssertionError when there is none in time; ``what`` says what was waited for.
     """
     deadline = time.monotonic() + timeout
     while True:
         answer = look()
-        if answer is not None and answer is not False:
+        if answer:
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what}")

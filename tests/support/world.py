@@ -121,13 +121,12 @@ class Namespace:
         """Wait for that many Events with that reason about an object and return them."""
         selector = f"involvedObject.name={name},reason={reason}"
 
-        def look() -> list[Object]:
-            items: list[Object] = json.loads(self.kubectl("get", "events", "--field-selector", selector, "-o", "json"))[
-                "items"
-            ]
-            return items
+        def look() -> list[Object] | None:
+            found = json.loads(self.kubectl("get", "events", "--field-selector", selector, "-o", "json"))
+            items: list[Object] = found["items"]
+            return items if len(items) >= count else None
 
-        return until(lambda: look() or None, what=f"an Event {reason} about {name}")
+        return until(look, what=f"an Event {reason} about {name}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -144,8 +144,8 @@ class Account:
 
 def is_loopback(url: str) -> bool:
     """Say whether the URL's host is this machine: ``localhost`` or a loopback address."""
-    host = urllib.parse.urlsplit(url).hostname or ""
     try:
+        host = urllib.parse.urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

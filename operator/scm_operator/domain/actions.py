@@ -60,11 +60,13 @@ class Rename:
 class Report:
     """Write a verdict to the status, if it isn't there already.
 
-    ``secrets`` are the versions that led to it, or None to keep those of the status.
+    ``secrets`` are the versions that led to it, or None to keep those of the status. ``record`` replaces the one of
+    the status if it is given.
     """
 
     verdict: Verdict
     secrets: tuple[ObservedSecret, ...] | None = None
+    record: Record | None = None
 
 
 Action = Nothing | ReadSecrets | Journal | Post | Conclude | WriteRecord | Rename | Report

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import re
+import warnings
 from collections.abc import Callable
 
 from cryptography import exceptions, x509
@@ -90,7 +91,7 @@ def parse_request(data: bytes, *, source: str) -> CertificateRequest:
         _verify_signature(request, source=source)
         public_key = _public_bytes(request.public_key)
         summary = _summary_of(request)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise errors.NeedsChange(
             reason, f"{source}: the {label} block is not a valid PKCS#10 request (truncated or damaged)."
         ) from None
@@ -192,15 +193,23 @@ def _public_bytes(load: Callable[[], types.PublicKeyTypes]) -> bytes | None:
 
 
 def _summary_of(request: x509.CertificateSigningRequest) -> upload.CsrSummary:
-    names = request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    common_name = errors.foreign_text(str(names[0].value)) if names else ""
-    return upload.CsrSummary(common_name[:_COMMON_NAME_LENGTH], _count_dns_names(request), _key_algorithm(request))
+    return upload.CsrSummary(_common_name(request), _count_dns_names(request), _key_algorithm(request))
+
+
+def _common_name(request: x509.CertificateSigningRequest) -> str:
+    """Return what can be shown of the name; an odd one is SCM's to judge."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # the library warns of unusual lengths
+            names = request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    except (ValueError, TypeError):
+        names = []
+    return errors.foreign_text(str(names[0].value))[:_COMMON_NAME_LENGTH] if names else ""
 
 
 def _count_dns_names(request: x509.CertificateSigningRequest) -> int:
     try:
         extension = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return 0
     return len(extension.value.get_values_for_type(x509.DNSName))
 

@@ -38,9 +38,10 @@ class Fields:
             raise errors.InvalidResource(self.at(name), value, "a non-empty string")
         return value
 
-    def optional_text(self, name: str) -> str | None:
-        """Return a string, or None if the field is absent. Raises: InvalidResource if it is no string."""
-        return None if self.values.get(name) is None else self.text(name)
+    def optional_text(self, name: str, *, empty: bool = False) -> str | None:
+        """Return a string, or None if the field is absent; ``empty`` allows an empty one. Raises: InvalidResource."""
+        value = self.values.get(name)
+        return value if value is None or (empty and value == "") else self.text(name)
 
     def number(self, name: str, *, default: int) -> int:
         """Return an integer. Raises: InvalidResource if it is no integer."""
@@ -74,7 +75,9 @@ class Fields:
 
     def children(self, name: str) -> "tuple[Fields, ...]":
         """Return a list of objects, empty if absent. Raises: InvalidResource if it is no such list."""
-        value = self.values.get(name) or ()
+        value = self.values.get(name)
+        if value is None:
+            return ()
         if not isinstance(value, list | tuple):
             raise errors.InvalidResource(self.at(name), value, "a list")
         return tuple(Fields.of(item, path=f"{self.at(name)}[{n}]") for n, item in enumerate(value))

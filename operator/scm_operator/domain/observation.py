@@ -49,10 +49,11 @@ Reading = Wanted | Unreadable | NotRead
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Journaled:
-    """The attempt stands in the journal; nothing was sent yet."""
+    """The attempt stands in the journal; nothing was sent yet. ``generation`` is the spec's that it was made for."""
 
     attempt: Attempt
     wanted: Wanted
+    generation: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

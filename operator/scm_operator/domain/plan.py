@@ -4,6 +4,8 @@ Each row is a function; the first that answers wins, in the order in which `plan
 something that wasn't asked for yet answer with the action that asks. Everything with a side effect is in reconcile.
 """
 
+import dataclasses
+
 from scm_operator.domain.actions import (
     Action,
     Conclude,
@@ -15,10 +17,33 @@ from scm_operator.domain.actions import (
     Report,
     WriteRecord,
 )
-from scm_operator.domain.conditions import TRUE, Verdict
-from scm_operator.domain.observation import Journaled, NotRead, Observed, Stored, Unknown, Unreadable, Wanted
+from scm_operator.domain.conditions import TRUE, Condition, Verdict
+from scm_operator.domain.observation import (
+    AccountView,
+    Journaled,
+    NotRead,
+    Observed,
+    Stored,
+    Unknown,
+    Unreadable,
+    Wanted,
+)
 from scm_operator.domain.reasons import Reason
 from scm_operator.domain.upload import Record
+
+_REASONS = frozenset(reason.value for reason in Reason)
+_CALL_FAILED = frozenset(
+    {
+        Reason.ACCOUNT_NOT_FOUND,
+        Reason.ACCOUNT_NOT_READY,
+        Reason.AUTHENTICATION_FAILED,
+        Reason.ACCESS_DENIED,
+        Reason.ENDPOINT_NOT_FOUND,
+        Reason.THROTTLED,
+        Reason.UNREACHABLE,
+        Reason.SERVER_ERROR,
+    }
+)
 
 
 def plan(observed: Observed) -> Action:
@@ -63,8 +88,7 @@ def _journaled(observed: Observed) -> Action | None:
     still_wanted = (
         not upload.deleting
         and not upload.suspend
-        and upload.scm_name == memory.attempt.scm_name
-        and upload.secret_names == tuple(secret.name for secret in memory.wanted.secrets)
+        and upload.generation == memory.generation
         and observed.seen == memory.wanted.secrets
         and memory.attempt.tenant == observed.account.tenant
         and observed.account.fault is None
@@ -83,7 +107,7 @@ def _suspended(observed: Observed) -> Action | None:
     if not upload.suspend:
         return None
     ready = upload.status.ready
-    if upload.status.record and ready:
+    if upload.status.record and ready and ready.reason in _REASONS:
         return Report(Verdict(Reason(ready.reason), ready.message))
     return Report(Verdict(Reason.SUSPENDED, "spec.suspend is true: nothing is uploaded until it is false."))
 
@@ -123,8 +147,9 @@ def _held(observed: Observed) -> Action | None:
     if record is None or not _same_content(observed, record) or not _same_tenant(observed, record):
         return None
     secrets = observed.wanted.secrets if isinstance(observed.wanted, Wanted) else None
+    record = _under_its_account(record, observed.account)
     if record.scm_name == observed.upload.scm_name:
-        return Report(uploaded(record), secrets=secrets)
+        return Report(uploaded(record), secrets=secrets, record=record)
     if observed.account.fault:
         return Report(observed.account.fault, secrets=secrets)
     return Rename(record, observed.upload.scm_name)
@@ -180,17 +205,32 @@ def _is_held_by_status(observed: Observed) -> bool:
 
 
 def _kept_without_secret(observed: Observed) -> bool:
-    """Say whether a Ready upload only lost the Secrets that it was made from."""
-    status = observed.upload.status
+    """Say whether an upload only lost the Secrets that its entry was made from."""
+    status, wanted = observed.upload.status, observed.wanted
     known = {secret.name for secret in status.observed_secrets}
     return (
-        isinstance(observed.wanted, Unreadable)
-        and observed.wanted.secret_gone
+        isinstance(wanted, Unreadable)
+        and wanted.secret_gone
         and status.record is not None
-        and status.ready is not None
-        and status.ready.status == TRUE
+        and _same_tenant(observed, status.record)
+        and _was_as_wanted(status.ready, status.record, observed.upload.scm_name)
         and known.issuperset(observed.upload.secret_names)
+        and set(wanted.secrets) <= set(status.observed_secrets)
     )
+
+
+def _was_as_wanted(ready: Condition | None, record: Record, scm_name: str) -> bool:
+    """Say whether the entry held the wanted content when last looked at; a rename that failed says nothing else."""
+    if ready is None:
+        return False
+    return ready.status == TRUE or (record.scm_name != scm_name and ready.reason in _CALL_FAILED)
+
+
+def _under_its_account(record: Record, account: AccountView) -> Record:
+    """Return the record with the account that reaches it now: another one of the same tenant may be named."""
+    if account.key is None or account.tenant is None:
+        return record
+    return dataclasses.replace(record, account=account.key, tenant=account.tenant)
 
 
 def _same_content(observed: Observed, record: Record) -> bool:

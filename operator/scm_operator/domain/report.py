@@ -12,11 +12,17 @@ from scm_operator.domain.upload import ObservedSecret, Record, Status, Upload
 
 
 def reported(
-    upload: Upload, verdict: Verdict, *, secrets: tuple[ObservedSecret, ...] | None, now: datetime.datetime
+    upload: Upload,
+    verdict: Verdict,
+    *,
+    secrets: tuple[ObservedSecret, ...] | None,
+    now: datetime.datetime,
+    record: Record | None = None,
 ) -> Status:
     """Return the status that says a verdict on what the resource asks for now; its record survives."""
     return dataclasses.replace(
         upload.status,
+        record=record or upload.status.record,
         observed_generation=upload.generation,
         observed_secrets=upload.status.observed_secrets if secrets is None else secrets,
         last_handled_reconcile_at=upload.reconcile_requested_at,

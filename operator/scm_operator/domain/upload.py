@@ -135,7 +135,7 @@ def parse_upload(body: Mapping[str, Any]) -> Upload:
         private_key=parse_secret_key(private_key, default="tls.key") if private_key else None,
         account=_parse_account_ref(spec.optional_child("accountRef"), namespace=metadata.namespace),
         suspend=spec.flag("suspend", default=False),
-        reconcile_requested_at=str(requested) if requested is not None else None,
+        reconcile_requested_at=None if requested is None else str(requested),
         status=_parse_status(fields.Fields(body).optional_child("status"), namespace=metadata.namespace),
     )
 
@@ -157,7 +157,7 @@ def _parse_status(status: fields.Fields | None, *, namespace: str) -> Status:
             ObservedSecret(item.text("name"), item.text("uid"), item.text("resourceVersion"))
             for item in status.children("observedSecrets")
         ),
-        last_handled_reconcile_at=status.optional_text("lastHandledReconcileAt"),
+        last_handled_reconcile_at=status.optional_text("lastHandledReconcileAt", empty=True),
         conditions=tuple(parse_condition(item) for item in status.children("conditions")),
     )
 

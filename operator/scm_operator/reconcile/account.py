@@ -7,6 +7,7 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -27,8 +28,11 @@ class Connection:
     credential: upload.ObservedSecret | None
     store: ports.CsrStore | None
     fault: conditions.Verdict | None
+    digest: bytes = dataclasses.field(default=b"", repr=False)
     forbidden: bool = False
     refused: conditions.Verdict | None = None
+    worked: bool = False
+    denials: int = 0
     calls: int = 0
     retired: bool = False
 
@@ -42,6 +46,19 @@ class Connection:
         finally:
             self.calls -= 1
             await self._close_if_unused()
+
+    def note(self, obstacle: errors.AccountObstacle | None) -> None:
+        """Take in how a call went.
+
+        One denial of an account that works for others is that upload's affair; the second in a row is the account's.
+        """
+        if obstacle is None:
+            self.worked, self.denials, self.refused = True, 0, None
+            return
+        denied = obstacle.account_reason is reasons.AccountReason.ACCESS_DENIED
+        self.denials += denied
+        if not denied or not self.worked or self.denials > 1:
+            self.refused = conditions.Verdict(obstacle.account_reason, obstacle.message)
 
     async def retire(self) -> None:
         """Close it now, or after the calls under way."""
@@ -96,7 +113,13 @@ class AccountReconciler:
             current = self._connections.get(account.key)
             if current and self._fits(current, account) and not (anew and current.forbidden):
                 return current
-            fresh = self._connections[account.key] = await self._make(account)
+            fresh = await self._make(account)
+            if current and _equal(current, fresh):
+                # The Secret was written again with the same value: a login refused once stays refused.
+                current.credential = fresh.credential
+                await fresh.retire()
+                return current
+            self._connections[account.key] = fresh
             if current:
                 await current.retire()
         self.on_change(account.key)
@@ -104,14 +127,14 @@ class AccountReconciler:
 
     def met(self, key: accounts.AccountKey, connection: Connection, obstacle: errors.AccountObstacle | None) -> None:
         """Note how a call went: refused (and why), or well, which ends an earlier refusal."""
-        refused = conditions.Verdict(obstacle.account_reason, obstacle.message) if obstacle else None
-        before, connection.refused = connection.refused, refused
-        if before == refused or self._connections.get(key) is not connection:
+        before = connection.refused
+        connection.note(obstacle)
+        if before == connection.refused or self._connections.get(key) is not connection:
             return
         self.on_verdict(key)
         # A login that works again works for all; a permission may be lacking for some uploads only, and waking
         # those at each success of another would be a storm.
-        if refused is None and before and before.reason is reasons.AccountReason.LOGIN_FAILED:
+        if connection.refused is None and before and before.reason is reasons.AccountReason.LOGIN_FAILED:
             self.on_change(key)
 
     async def reconcile(self, key: accounts.AccountKey) -> queue.Retry | None:
@@ -165,8 +188,15 @@ class AccountReconciler:
         except errors.RetryLater as error:
             fault = conditions.Verdict(reasons.AccountReason.CREDENTIAL_NOT_FOUND, error.message)
             forbidden = True
-        version = secret.observed if secret else None
-        return Connection(account.uid, account.generation, version, store, fault, forbidden=forbidden)
+        return Connection(
+            uid=account.uid,
+            generation=account.generation,
+            credential=secret.observed if secret else None,
+            store=store,
+            fault=fault,
+            digest=hashlib.sha256(secret.data.get(key, b"")).digest() if secret else b"",
+            forbidden=forbidden,
+        )
 
     async def _report(self, account: accounts.Account, connection: Connection) -> None:
         verdict = connection.fault or connection.refused or _READY
@@ -204,6 +234,11 @@ def candidates_of(wanted: upload.Upload) -> tuple[accounts.AccountKey, ...]:
         accounts.AccountKey(accounts.AccountKind.NAMESPACED, wanted.key.namespace, accounts.DEFAULT_NAME),
         accounts.AccountKey(accounts.AccountKind.CLUSTER, "", accounts.DEFAULT_NAME),
     )
+
+
+def _equal(one: Connection, other: Connection) -> bool:
+    """Say whether two connections call the same service with the same credential."""
+    return (one.uid, one.generation, one.digest, one.fault) == (other.uid, other.generation, other.digest, other.fault)
 
 
 def _not_found(wanted: upload.Upload, candidates: tuple[accounts.AccountKey, ...]) -> conditions.Verdict:

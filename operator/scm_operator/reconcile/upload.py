@@ -54,11 +54,14 @@ class UploadReconciler:
 
     async def _steps(self, key: upload.UploadKey) -> queue.Retry | None:
         wanted: observation.Reading = observation.NotRead()
+        read_for = None
         for _ in range(_MOST_STEPS):
             current = self._known.get(key)
             await self._let_go(key, current)
             if current is None:
                 return None
+            if read_for != current.generation:  # another spec may name other Secrets
+                wanted, read_for = observation.NotRead(), current.generation
             observed, connection = await self._observe(current, wanted)
             try:
                 action = plan.plan(observed)
@@ -115,7 +118,7 @@ class UploadReconciler:
             at=conditions.timestamp(self._clock.now()),
         )
         await self._journal.add(attempt)
-        self._memory[current.key] = observation.Journaled(attempt, wanted)
+        self._memory[current.key] = observation.Journaled(attempt, wanted, current.generation)
 
     async def _post(
         self,
@@ -172,7 +175,9 @@ class UploadReconciler:
         await self._reporter.write(current, report.renamed(current, record, now=self._clock.now()))
 
     async def _report(self, current: upload.Upload, action: actions.Report) -> None:
-        status = report.reported(current, action.verdict, secrets=action.secrets, now=self._clock.now())
+        status = report.reported(
+            current, action.verdict, secrets=action.secrets, record=action.record, now=self._clock.now()
+        )
         await self._reporter.write(current, status)
         if isinstance(self._memory.get(current.key), observation.Unknown):
             del self._memory[current.key]  # the status remembers it from now on
