@@ -13,7 +13,7 @@ import pydantic_settings
 
 _NAMESPACE_FILE = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
-Seconds = Annotated[float, pydantic.Field(gt=0)]
+Seconds = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 
 
 def _own_namespace() -> str:
@@ -69,9 +69,12 @@ class Settings(pydantic_settings.BaseSettings):
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.shutdown_timeout <= self.call_timeout:
-            raise ValueError("shutdown_timeout must be longer than call_timeout: a call in flight is not cut off")
+            raise ValueError(
+                f"{_flag('shutdown_timeout')} must be longer than {_flag('call_timeout')}: "
+                "a call in flight is not cut off"
+            )
         if self.retry_longest < self.retry_first:
-            raise ValueError("retry_longest must not be shorter than retry_first")
+            raise ValueError(f"{_flag('retry_longest')} must not be shorter than {_flag('retry_first')}")
         return self
 
 
@@ -88,6 +91,9 @@ def load(arguments: list[str]) -> Settings:
 def _complaint(problem: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if not name:
-        return str(problem["msg"])
-    flag = f"--{name.replace('_', '-')} (SCM_OPERATOR_{name.upper()})"
-    return f"{flag}: {problem['msg']}, found {problem['input']!r}"
+        return str(problem["msg"]).removeprefix("Value error, ")
+    return f"{_flag(name)}: {problem['msg']}, found {problem['input']!r}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')} (SCM_OPERATOR_{name.upper()})"

@@ -105,8 +105,9 @@ def conditions_for(
 
 
 def _sentence(message: str) -> str:
-    """Begin with a capital, and cut what is too long."""
-    message = message[:1].upper() + message[1:]
+    """Begin with a capital, unless with the path of a field, and cut what is too long."""
+    if "." not in message.split(" ", 1)[0]:
+        message = message[:1].upper() + message[1:]
     return message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 1] + "…"
 
 

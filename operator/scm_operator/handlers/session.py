@@ -9,12 +9,17 @@ Authorization = Callable[[], Awaitable[str | None]]
 
 
 def open_session(
-    *, server: str, connector: aiohttp.TCPConnector, authorization: Authorization, on_list: Callable[[str], None]
+    *,
+    server: str,
+    connector: aiohttp.TCPConnector,
+    authorization: Authorization,
+    plurals: tuple[str, ...],
+    on_list: Callable[[str], None],
 ) -> kopf.AiohttpSession:
     """Make kopf's session inside kopf's own event loop.
 
-    ``on_list`` is called with the plural after each complete list: kopf doesn't tell of what was deleted while its
-    watch was down, so somebody has to compare.
+    ``on_list`` is called with the plural when a list of one of the ``plurals`` has begun to arrive: kopf doesn't tell
+    of what was deleted while its watch was down, so somebody has to compare.
     """
 
     async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -25,7 +30,11 @@ def open_session(
 
     async def notice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         response = await handler(request)
-        if response.status == 200 and "watch" not in request.url.query and "continue" not in request.url.query:
+        if (
+            response.status == 200
+            and request.url.name in plurals
+            and not {"watch", "continue"} & set(request.url.query)
+        ):
             on_list(request.url.name)
         return response
 

@@ -52,6 +52,7 @@ class Watches:
         self._ssl_context = ssl_context
         self._authorization = authorization
         self._listener = listener
+        self._plurals = plurals
         self._stop = threading.Event()
         self._logins = 0
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -107,6 +108,7 @@ class Watches:
                 server=self._server,
                 connector=aiohttp.TCPConnector(limit=16, ssl=self._ssl_context),
                 authorization=self._authorization,
+                plurals=self._plurals,
                 on_list=lambda plural: self._tell(self._listener.listed, plural),
             )
 

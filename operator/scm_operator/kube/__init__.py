@@ -2,8 +2,7 @@
 
 Belongs here: adapters for the ports of domain, lists and watches. Forbidden here: decisions about uploads, SCM, kopf.
 
-Requests use the client's ``..._without_preload_content`` methods: the raw answer costs a fifth of a typed one. Every
-failure leaves this room as domain.errors.ApiServerError; a message names the request, never a body.
+Every failure leaves this room as domain.errors.ApiServerError; a message names the request, never a body.
 """
 
 GROUP = "scm.certops.dev"

@@ -7,7 +7,7 @@ from typing import Any
 
 from scm_operator import kube
 from scm_operator.domain import account, errors, upload
-from scm_operator.kube import client
+from scm_operator.kube import client, paths
 
 _log = logging.getLogger(__name__)
 _CONTROLLER = "scm.certops.dev/scm-csr-operator"
@@ -19,7 +19,7 @@ class EventSink:
     """Implements domain.ports.EventSink."""
 
     def __init__(self, kubernetes: client.Kubernetes, *, instance: str) -> None:
-        self._custom = kubernetes.custom
+        self._kubernetes = kubernetes
         self._instance = instance
         self._waiting: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_WAITING)
 
@@ -55,10 +55,7 @@ class EventSink:
             await self._write(*self._waiting.get_nowait())
 
     async def _write(self, namespace: str, body: dict[str, Any]) -> None:
-        # The generic path takes the body as it is; the typed one would build a model of it first.
-        request = self._custom.create_namespaced_custom_object_without_preload_content(
-            "events.k8s.io", "v1", namespace, "events", body
-        )
+        request = self._kubernetes.request("POST", paths.events(namespace), body=body)
         try:
             await client.call(request, what=f"create an Event in {namespace}")
         except errors.ApiServerError as error:

@@ -5,9 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from scm_operator import kube
 from scm_operator.domain import errors, upload
-from scm_operator.kube import client
+from scm_operator.kube import client, paths
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
@@ -47,9 +46,7 @@ async def check_installed(kubernetes: client.Kubernetes, plural: str) -> None:
 
 
 async def _page(kubernetes: client.Kubernetes, plural: str, *, limit: int, token: str | None) -> dict[str, Any]:
-    request = kubernetes.custom.list_cluster_custom_object_without_preload_content(
-        kube.GROUP, kube.VERSION, plural, limit=limit, _continue=token
-    )
+    request = kubernetes.request("GET", paths.kind(plural), query={"limit": limit, "continue": token})
     return await client.call(request, what=f"list {plural}")
 
 
@@ -57,13 +54,11 @@ class UploadReader:
     """Implements domain.ports.UploadReader."""
 
     def __init__(self, kubernetes: client.Kubernetes) -> None:
-        self._custom = kubernetes.custom
+        self._kubernetes = kubernetes
 
     async def read_upload(self, key: upload.UploadKey) -> upload.Upload | None:
         """Read one live, or None if there is none. Raises: ApiServerError, InvalidResource."""
-        request = self._custom.get_namespaced_custom_object_without_preload_content(
-            kube.GROUP, kube.VERSION, key.namespace, kube.UPLOADS, key.name
-        )
+        request = self._kubernetes.request("GET", paths.of(key))
         try:
             return upload.parse_upload(await client.call(request, what=f"get CertificateRequestUpload {key}"))
         except errors.Gone:

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from scm_operator.domain import account, errors, upload
-from scm_operator.kube import client, secrets
+from scm_operator.kube import client, paths, secrets
 
 _log = logging.getLogger(__name__)
 _AS_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -39,7 +39,7 @@ class SecretWatch:
         versions: secrets.Versions,
         on_change: Callable[[account.SecretName], None],
     ) -> None:
-        self._core = kubernetes.core
+        self._kubernetes = kubernetes
         self._versions = versions
         self._on_change = on_change
         self._resource_version: str | None = None
@@ -93,19 +93,20 @@ class SecretWatch:
         return alive
 
     async def _page(self, token: str | None) -> dict[str, Any]:
-        request = self._core.list_secret_for_all_namespaces_without_preload_content(
-            limit=_PAGE, _continue=token, _headers={"Accept": _AS_METADATA.format("List")}
+        request = self._kubernetes.request(
+            "GET", paths.SECRETS, query={"limit": _PAGE, "continue": token}, accept=_AS_METADATA.format("List")
         )
         return await client.call(request, what="list Secrets (metadata only)")
 
     async def _events(self) -> AsyncIterator[dict[str, Any]]:
-        response = await self._core.list_secret_for_all_namespaces_without_preload_content(
-            watch=True,
-            allow_watch_bookmarks=True,
-            resource_version=self._resource_version,
-            _headers={"Accept": _AS_METADATA.format("")},
-            timeout_seconds=_WATCH,
-            _request_timeout=_WATCH_AT_MOST,
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._resource_version,
+            "timeoutSeconds": _WATCH,
+        }
+        response = await self._kubernetes.request(
+            "GET", paths.SECRETS, query=query, accept=_AS_METADATA.format(""), timeout=_WATCH_AT_MOST
         )
         async with response:
             if response.status >= 300:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Collection, Iterable
 
 from scm_operator.domain import account, errors, ports, reasons, upload
-from scm_operator.kube import client
+from scm_operator.kube import client, paths
 
 
 class Versions:
@@ -38,6 +38,10 @@ class Versions:
         del self._versions[name]
         return True
 
+    def drop(self, name: account.SecretName) -> None:
+        """Forget a Secret that a read did not find; the watch says so later."""
+        self._versions.pop(name, None)
+
     def missing_from(self, names: Iterable[account.SecretName]) -> list[tuple[account.SecretName, str]]:
         """Return names and uids of known Secrets that a complete list doesn't hold."""
         listed = set(names)
@@ -48,7 +52,7 @@ class SecretReader:
     """Implements domain.ports.SecretReader."""
 
     def __init__(self, kubernetes: client.Kubernetes, *, versions: Versions) -> None:
-        self._core = kubernetes.core
+        self._kubernetes = kubernetes
         self._versions = versions
 
     def seen(self, name: account.SecretName) -> upload.ObservedSecret | None:
@@ -57,10 +61,11 @@ class SecretReader:
 
     async def read(self, name: account.SecretName, *, keys: Collection[str]) -> ports.Secret | None:
         """Read some keys live. Raises: ApiServerError; RetryLater when reading it isn't permitted."""
-        request = self._core.read_namespaced_secret_without_preload_content(name.name, name.namespace)
+        request = self._kubernetes.request("GET", paths.secret(name))
         try:
             body = await client.call(request, what=f"get Secret {name}")
         except errors.Gone:
+            self._versions.drop(name)
             return None
         except client.Refused as refusal:
             if refusal.status != 403:

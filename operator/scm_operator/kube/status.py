@@ -7,9 +7,8 @@ namesake never inherits an id. Replacing resourceVersion by the one that was pla
 
 from typing import Any
 
-from scm_operator import kube
 from scm_operator.domain import account, conditions, upload
-from scm_operator.kube import client
+from scm_operator.kube import client, paths
 
 _JSON_PATCH = "application/json-patch+json"
 
@@ -18,20 +17,12 @@ class StatusWriter:
     """Implements domain.ports.StatusWriter."""
 
     def __init__(self, kubernetes: client.Kubernetes) -> None:
-        self._custom = kubernetes.custom
+        self._kubernetes = kubernetes
 
     async def write_upload(self, about: upload.Upload, status: upload.Status) -> upload.Upload:
         """Replace the status. Raises: ApiServerError (Conflict, Gone)."""
-        request = self._custom.patch_namespaced_custom_object_status_without_preload_content(
-            kube.GROUP,
-            kube.VERSION,
-            about.key.namespace,
-            kube.UPLOADS,
-            about.key.name,
-            _patch(about.uid, about.resource_version, status.to_json()),
-            _content_type=_JSON_PATCH,
-        )
-        return upload.parse_upload(await client.call(request, what=f"write the status of {about.key}"))
+        patch = _patch(about.uid, about.resource_version, status.to_json())
+        return upload.parse_upload(await self._write(about.key, patch))
 
     async def write_account(
         self, about: account.Account, *, observed_generation: int, conditions: tuple[conditions.Condition, ...]
@@ -41,22 +32,12 @@ class StatusWriter:
             "observedGeneration": observed_generation,
             "conditions": [condition.to_json() for condition in conditions],
         }
-        body = _patch(about.uid, about.resource_version, status)
-        if about.key.kind is account.AccountKind.CLUSTER:
-            request = self._custom.patch_cluster_custom_object_status_without_preload_content(
-                kube.GROUP, kube.VERSION, kube.CLUSTER_ACCOUNTS, about.key.name, body, _content_type=_JSON_PATCH
-            )
-        else:
-            request = self._custom.patch_namespaced_custom_object_status_without_preload_content(
-                kube.GROUP,
-                kube.VERSION,
-                about.key.namespace,
-                kube.ACCOUNTS,
-                about.key.name,
-                body,
-                _content_type=_JSON_PATCH,
-            )
-        return account.parse_account(await client.call(request, what=f"write the status of {about.key}"))
+        patch = _patch(about.uid, about.resource_version, status)
+        return account.parse_account(await self._write(about.key, patch))
+
+    async def _write(self, key: upload.UploadKey | account.AccountKey, patch: list[dict[str, Any]]) -> dict[str, Any]:
+        request = self._kubernetes.request("PATCH", f"{paths.of(key)}/status", body=patch, content_type=_JSON_PATCH)
+        return await client.call(request, what=f"write the status of {key}")
 
 
 def _patch(uid: str, resource_version: str, status: dict[str, Any]) -> list[dict[str, Any]]:

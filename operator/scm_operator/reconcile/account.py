@@ -166,12 +166,10 @@ class AccountReconciler:
             self.on_change(key)
 
     def _fits(self, connection: Connection, account: accounts.Account) -> bool:
+        if (connection.uid, connection.generation) != (account.uid, account.generation):
+            return False
         name = account.secret_name(operator_namespace=self._operator_namespace)
-        return (connection.uid, connection.generation, connection.credential) == (
-            account.uid,
-            account.generation,
-            self._secrets.seen(name),
-        )
+        return connection.forbidden or connection.credential == self._secrets.seen(name)
 
     async def _make(self, account: accounts.Account) -> Connection:
         name = account.secret_name(operator_namespace=self._operator_namespace)

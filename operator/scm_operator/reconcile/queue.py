@@ -129,7 +129,7 @@ class WorkQueue(Generic[K]):
         if key in self._again:
             self._again.discard(key)
             self.add(key)
-        elif retry is not None and not self._stopping:
+        elif retry is not None and key not in self._timers and not self._stopping:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = retry.at_least + self._backoff.delay(failures, slow=retry.slow)
             self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
@@ -143,8 +143,16 @@ async def _guarded(handle: Callable[[K], Awaitable[Retry | None]], key: K) -> Re
     """Turn a bug into a retry: one broken key must not stop a worker, let alone the process."""
     try:
         return await handle(key)
+    except asyncio.CancelledError as error:
+        if (worker := asyncio.current_task()) and worker.cancelling():
+            raise
+        return _bug(key, error)  # a task that the handler waited for was cancelled, not the worker
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        # The message may quote data; the type and the place are what finds a bug.
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("bug while handling %s: %s\n%s", key, type(error).__name__, frames)
-        return Retry()
+        return _bug(key, error)
+
+
+def _bug(key: Hashable, error: BaseException) -> Retry:
+    # The message may quote data; the type and the place are what finds a bug.
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("bug while handling %s: %s\n%s", key, type(error).__name__, frames)
+    return Retry()

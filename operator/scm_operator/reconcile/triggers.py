@@ -34,8 +34,13 @@ class Triggers:
         return self._accounts.is_news(key, resource_version=resource_version)
 
     def upload_seen(self, seen: upload.Upload) -> None:
-        """A CertificateRequestUpload appeared or changed; the echo of an own write isn't news."""
-        if self._uploads.put(seen):
+        """A CertificateRequestUpload appeared or changed.
+
+        A status is written here and nowhere else, so its change is an echo, which may come before the answer to the
+        write: queued, it would end the wait that the write has just begun.
+        """
+        before = self._uploads.get(seen.key)
+        if self._uploads.put(seen) and (before is None or _asked(before) != _asked(seen)):
             self._upload_queue.add(seen.key)
 
     def upload_gone(self, key: upload.UploadKey, *, uid: str) -> None:
@@ -96,6 +101,11 @@ class Triggers:
     def is_named(self, name: accounts.SecretName) -> bool:
         """Say whether any resource names this Secret."""
         return bool(self._uploads.naming(name) or self._accounts.naming(name))
+
+
+def _asked(seen: upload.Upload) -> tuple[object, ...]:
+    """Return what others than the operator change about an upload."""
+    return seen.uid, seen.generation, seen.deleting, seen.reconcile_requested_at
 
 
 def _lane_of(known: upload.Upload) -> queue.Lane:

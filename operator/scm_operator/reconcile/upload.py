@@ -74,8 +74,11 @@ class UploadReconciler:
                     return None
                 else:
                     await self._act(action, observed, connection)
+                if isinstance(action, actions.Conclude):
+                    wanted = observation.NotRead()  # never sent, because something has changed since it was read
             except errors.Conflict:
                 await self._refresh(key)
+                wanted = observation.NotRead()
             except errors.Obstacle as obstacle:
                 return await self._obstructed(current, wanted, obstacle)
         raise RuntimeError(f"no end after {_MOST_STEPS} steps")
@@ -185,14 +188,35 @@ class UploadReconciler:
     async def _obstructed(
         self, current: upload.Upload, wanted: observation.Reading, obstacle: errors.Obstacle
     ) -> queue.Retry | None:
-        versions = None if isinstance(wanted, observation.NotRead) else wanted.secrets
-        verdict = conditions.Verdict(obstacle.reason, obstacle.message)
-        newest = self._known.get(current.key)
-        if newest and newest.uid == current.uid and newest.generation == current.generation:
-            await self._report(newest, actions.Report(verdict, secrets=versions))
+        """Report what is in the way; what was asked about coming back holds even if the report can't be written."""
+        retry = None
         if isinstance(obstacle, errors.RetryLater):
-            return queue.Retry(at_least=obstacle.retry_after or 0.0, slow=obstacle.slow)
-        return None
+            retry = queue.Retry(at_least=obstacle.retry_after or 0.0, slow=obstacle.slow)
+        try:
+            await self._report_obstacle(current, wanted, obstacle)
+        except errors.Gone:
+            raise
+        except errors.ApiServerError as error:
+            _log.warning("%s: %s", current.key, error, extra={"event": "ApiServerError", "upload": str(current.key)})
+            at_least = max(error.retry_after, retry.at_least if retry else 0.0)
+            return queue.Retry(at_least=at_least, slow=retry is not None and retry.slow)
+        return retry
+
+    async def _report_obstacle(
+        self, current: upload.Upload, wanted: observation.Reading, obstacle: errors.Obstacle
+    ) -> None:
+        versions = None if isinstance(wanted, observation.NotRead) else wanted.secrets
+        report_of_it = actions.Report(conditions.Verdict(obstacle.reason, obstacle.message), secrets=versions)
+        newest = self._known.get(current.key)
+        if newest is None or (newest.uid, newest.generation) != (current.uid, current.generation):
+            return  # another spec: its own look is due already
+        try:
+            await self._report(newest, report_of_it)
+        except errors.Conflict:
+            await self._refresh(current.key)
+            refreshed = self._known.get(current.key)
+            if refreshed and (refreshed.uid, refreshed.generation) == (current.uid, current.generation):
+                await self._report(refreshed, report_of_it)
 
     async def _conclude(self, attempt: observation.Attempt) -> None:
         await self._journal.conclude(attempt)

@@ -1,0 +1,62 @@
+"""What changes between two steps of one pass, and what must survive a failed write."""
+
+from scm_operator.domain import account, errors, reasons
+from scm_operator.reconcile import queue
+from tests.support import fake_cluster, fakes, pem
+from tests.unit.reconcile import world as worlds
+
+
+async def test_secret_changed_between_journal_and_post_is_read_again(world: worlds.World) -> None:
+    """A Secret that changes after the attempt was journaled is read again, and only its new content is sent."""
+
+    def meanwhile() -> None:
+        world.journal.after_add = lambda: None
+        world.secrets.put("web-csr", {"tls.csr": fakes.csr_pem(1)})
+
+    world.journal.after_add = meanwhile
+    await world.settle()
+    assert len(world.scm.posts) == 1
+
+
+async def test_secret_changed_while_the_other_is_read_is_read_again(world: worlds.World) -> None:
+    """Of two Secrets one changes while the other is read: the upload goes out once, and the pass has an end."""
+    key = pem.ec_key()
+    world.secrets.put("web-key", {"tls.key": pem.private_key(key)})
+    world.secrets.put("web-csr", {"tls.csr": pem.csr(key)})
+    world.cluster.change(worlds.WEB, {"privateKeySecretRef": {"name": "web-key"}})
+    world.watch()
+
+    def meanwhile(name: account.SecretName) -> None:
+        if name.name == "web-key":
+            world.secrets.after_read = lambda _: None
+            world.secrets.put("web-csr", {"tls.csr": pem.csr(key)})
+
+    world.secrets.after_read = meanwhile
+    await world.settle()
+    assert len(world.scm.posts) == 1
+
+
+async def test_retry_after_survives_a_conflict(world: worlds.World) -> None:
+    """What SCM asked for holds although the write that reports it met a conflict; the report is made all the same."""
+    world.scm.say(errors.RetryLater(reasons.Reason.THROTTLED, "429", retry_after=60.0))
+    world.cluster.faults.append(fake_cluster.Fault.CONFLICT)
+    assert await world.reconcile() == queue.Retry(at_least=60.0)
+    assert world.reason() == "Throttled"
+
+
+async def test_retry_after_survives_a_refused_write(world: worlds.World) -> None:
+    """What SCM asked for holds although the report of it can't be written now."""
+    world.scm.say(errors.RetryLater(reasons.Reason.THROTTLED, "429", retry_after=60.0))
+    world.cluster.faults.append(fake_cluster.Fault.REFUSED)
+    retry = await world.reconcile()
+    assert retry is not None
+    assert retry.at_least >= 60.0
+
+
+async def test_credential_that_may_not_be_read_is_asked_for_once(world: worlds.World) -> None:
+    """A credential that is shown and may not be read costs one read, not one for each look of each upload."""
+    name = account.SecretName("shop", "scm-token")
+    world.secrets.forbidden.add(name)
+    for _ in range(3):
+        await world.reconcile()
+    assert [read for read, _ in world.secrets.reads].count(name) == 1

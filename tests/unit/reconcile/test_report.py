@@ -1,0 +1,109 @@
+"""Reporting: one write if something changed, one Event and one log line on a transition."""
+
+import dataclasses
+import logging
+
+import pytest
+
+from scm_operator.domain import conditions, errors, reasons, report, upload
+from scm_operator.reconcile import report as reports
+from tests.support import fake_cluster, fakes
+from tests.unit.reconcile import world as worlds
+
+
+class _Desk:
+    """A reporter, what it knows, and an upload in the cluster."""
+
+    def __init__(self) -> None:
+        self.clock = fakes.FakeClock()
+        self.cluster = fake_cluster.FakeCluster([])
+        self.events = fakes.FakeEvents()
+        self.known = worlds.upload_cache()
+        self.reporter = reports.Reporter(known=self.known, status=self.cluster, events=self.events)
+        self.cluster.create(fake_cluster.upload_body())
+        self.known.put(self.about)
+
+    @property
+    def about(self) -> upload.Upload:
+        """Return the upload as it stands."""
+        return self.cluster.upload_of(worlds.WEB)
+
+    def status(self, reason: reasons.Reason, message: str = "So it is.") -> upload.Status:
+        """Return the status that says a verdict."""
+        verdict = conditions.Verdict(reason, message)
+        return report.reported(self.about, verdict, secrets=None, now=self.clock.now())
+
+
+@pytest.fixture
+def desk() -> _Desk:
+    """Return a desk."""
+    return _Desk()
+
+
+async def test_same_status_is_not_written(desk: _Desk) -> None:
+    """A status that stands there already is neither written nor told."""
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED))
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED))
+    assert len(desk.cluster.written) == 1
+    assert desk.events.reasons == ["Throttled"]
+
+
+async def test_own_write_is_known_before_its_event(desk: _Desk) -> None:
+    """What was written is in the cache at once, so that its event is no news."""
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED))
+    assert desk.known.get(worlds.WEB) == desk.about
+    assert not desk.known.put(desk.about)
+
+
+async def test_other_message_of_the_same_reason_is_written_and_not_told(desk: _Desk) -> None:
+    """Only a transition of status, reason, id or name is told."""
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED, "10 s."))
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED, "20 s."))
+    assert len(desk.cluster.written) == 2
+    assert len(desk.events) == 1
+
+
+async def test_write_that_fails_is_not_told(desk: _Desk) -> None:
+    """An Event follows the write, so that a write that is tried again is told once."""
+    desk.cluster.faults.extend([fake_cluster.Fault.REFUSED, fake_cluster.Fault.LOST])
+    for _ in range(2):
+        with pytest.raises(errors.ApiServerError):
+            await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED))
+    assert not desk.events
+
+
+@pytest.mark.parametrize(
+    ("reason", "warning"),
+    [(reason, reason not in {"Uploaded", "Suspended", "WaitingForSecret"}) for reason in reasons.Reason],
+    ids=str,
+)
+async def test_each_reason_is_told_as_normal_or_warning(
+    desk: _Desk, caplog: pytest.LogCaptureFixture, reason: reasons.Reason, *, warning: bool
+) -> None:
+    """Event type and log level go together: a warning for everything that is amiss."""
+    caplog.set_level(logging.INFO, logger="scm_operator")
+    await desk.reporter.write(desk.about, desk.status(reason))
+    (told,), (record,) = desk.events, caplog.records
+    assert (told.reason, told.warning, told.message) == (reason, warning, "So it is.")
+    assert record.levelno == (logging.WARNING if warning else logging.INFO)
+    fields = record.__dict__
+    assert (fields["event"], fields["upload"], fields["generation"]) == (reason, "shop/web", 1)
+
+
+async def test_orphan_is_told_by_log_and_where_possible_by_event(desk: _Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """An entry that no resource names is a warning, and an Event if there is a resource to hang it on."""
+    desk.reporter.orphaned(None, key=worlds.WEB, message="left.")
+    desk.reporter.orphaned(desk.about, key=worlds.WEB, message="left.")
+    assert [(record.levelname, record.__dict__["event"]) for record in caplog.records] == [("WARNING", "Orphaned")] * 2
+    assert desk.events == [fakes.Told(worlds.WEB, "Orphaned", "left.", True)]
+
+
+async def test_newer_generation_with_the_same_verdict_is_written_silently(desk: _Desk) -> None:
+    """A status that only follows the generation is written, and nothing is told of it."""
+    await desk.reporter.write(
+        desk.about, dataclasses.replace(desk.status(reasons.Reason.SUSPENDED), observed_generation=7)
+    )
+    desk.events.clear()
+    await desk.reporter.write(desk.about, dataclasses.replace(desk.about.status, observed_generation=8))
+    assert len(desk.cluster.written) == 2
+    assert not desk.events
