@@ -19,8 +19,8 @@ test: $(STAMP)  ## all tests; the cluster tests run on a real kube-apiserver and
 	@$(BIN)/python -m dev.control_plane build
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(STAMP)  ## the unit tests alone: no cluster, under 10 seconds
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+unit: $(STAMP)  ## the unit tests alone, no cluster; the pure core is tests/unit/domain
+	@$(BIN)/python -m pytest $(or $(ARGS),tests/unit)
 
 cluster: $(STAMP)  ## a real control plane with the CRDs installed; prints KUBECONFIG, stays until Ctrl-C
 	@$(BIN)/python -m dev.control_plane run

@@ -169,4 +169,4 @@ async def test_handler_that_ends_cancelled_costs_no_worker() -> None:
     await asyncio.sleep(1)
     work.stop()
     await running
-    assert handled == ["a", "b"]
+    assert handled == ["a", "b", "a"]
