@@ -16,9 +16,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def control_plane(world: World) -> ControlPlane:
-    """The control plane alone, with the CRDs."""
-    return world.plane
+def control_plane() -> Iterator[ControlPlane]:
+    """A control plane with the CRDs, and nobody who writes a status."""
+    with ControlPlane.start() as plane:
+        plane.install_crds()
+        yield plane
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """Starting, stopping and starting again: what is done stays done, and nothing in flight is cut in half."""
 
 import collections
+import pathlib
 import signal
 from collections.abc import Iterator
 
 import pytest
 
+from dev.control_plane import ControlPlane
 from tests.support import pem
 from tests.support import world as worlds
+from tests.support.operator import Operator
 from tests.support.waiting import until
 from tests.support.world import Namespace, World, api_requests, condition
 
@@ -174,3 +177,39 @@ def test_the_control_plane_may_go_away_for_a_while(own_world: World, place: Name
 
     assert _upload(place, "thawed")
     own_world.operator.check()
+
+
+def test_a_cluster_without_any_secret_is_no_trouble(own_world: World, place: Namespace) -> None:
+    """The operator starts where there is no Secret at all, and sees the first one."""
+    own_world.operator.stop()
+    own_world.plane.kubectl("delete", "secrets", "--all", "--all-namespaces")
+
+    own_world.operator.start()
+
+    place.account()
+    assert _upload(place, "first-secret")
+
+
+def test_missing_crds_are_said_in_words(tmp_path: pathlib.Path) -> None:
+    """Without its CRDs the operator ends with 1 and names the one that is missing."""
+    with ControlPlane.start() as plane:
+        operator = Operator(plane.kubeconfig, log=tmp_path / "log")
+        operator.start(wait=False)
+
+        assert operator.wait() == 1
+
+    (line,) = operator.lines()
+    assert line["message"].startswith("the CRD certificaterequestuploads.scm.certops.dev is not installed")
+
+
+def test_missing_permissions_are_said_in_words(own_world: World, tmp_path: pathlib.Path) -> None:
+    """A ServiceAccount that may not list the operator's kinds ends it with 1, and the message says so."""
+    own_world.plane.kubectl("create", "serviceaccount", "nobody")
+    kubeconfig = own_world.plane.service_account_kubeconfig("default", "nobody", tmp_path / "kubeconfig")
+    operator = Operator(kubeconfig, log=tmp_path / "log")
+    operator.start(wait=False)
+
+    assert operator.wait() == 1
+    (line,) = operator.lines()
+    assert "403" in line["message"]
+    assert "certificaterequestuploads" in line["message"]

@@ -162,7 +162,7 @@ def test_a_password_changed_in_the_cloud_is_tried_once(namespace: Namespace, use
 
 
 def test_fresh_tokens_that_are_refused_are_not_asked_for_again(namespace: Namespace, user: User) -> None:
-    """Where SCM refuses even a fresh token, two POSTs and two logins show it; a change of the Secret tries again."""
+    """Where SCM refuses even a fresh token, two POSTs and two logins show it; a new password tries again."""
     namespace.simulator.faults(
         {"match": {"name": "refused-anyway"}, "do": {"status": {"code": 401, "errorCode": "SCM.1000"}}}
     )
@@ -174,7 +174,8 @@ def test_fresh_tokens_that_are_refused_are_not_asked_for_again(namespace: Namesp
     finally:
         namespace.simulator.faults()
     sent, logins = statuses(namespace.simulator, "refused-anyway"), user.logins()
-    put(namespace, secret("iam", {"password": user.password, "changed": "yes"}))
+    user.change(password="a-new-password")  # noqa: S106 - the simulator's
+    put(namespace, secret("iam", {"password": "a-new-password"}))
 
     namespace.ready("refused-anyway")
 
