@@ -1,6 +1,7 @@
 """The composition root: settings → adapters → reconcilers → watches. ``scm-operator`` starts here."""
 
 import asyncio
+import dataclasses
 import datetime
 import logging
 import signal
@@ -67,54 +68,69 @@ async def _check_installed(kubernetes: client.Kubernetes) -> None:
             raise lifecycle.Fatal(f"can't start: {error}") from None
 
 
-def _assemble(settings: Settings, kubernetes: client.Kubernetes) -> lifecycle.Operator:
-    """Make all parts of one process and hand them to each other."""
-    clock = SystemClock()
+@dataclasses.dataclass(frozen=True, slots=True)
+class _State:
+    """What is known, and what waits to be looked at."""
+
+    uploads: report.UploadCache
+    accounts: account.AccountCache
+    upload_queue: queue.WorkQueue[upload.UploadKey]
+    account_queue: queue.WorkQueue[accounts.AccountKey]
+    triggers: triggers.Triggers
+
+
+def _state(settings: Settings) -> _State:
     backoff = queue.Backoff(settings.retry_first, settings.retry_slow, settings.retry_longest)
-    upload_queue: queue.WorkQueue[upload.UploadKey] = queue.WorkQueue(workers=settings.workers, backoff=backoff)
-    account_queue: queue.WorkQueue[accounts.AccountKey] = queue.WorkQueue(workers=_ACCOUNT_WORKERS, backoff=backoff)
     known_uploads: report.UploadCache = cache.Cache(key=lambda known: known.key, secrets=_secrets_of_upload)
     known_accounts: account.AccountCache = cache.Cache(
         key=lambda known: known.key, secrets=lambda known: (known.secret_name(operator_namespace=settings.namespace),)
     )
+    upload_queue: queue.WorkQueue[upload.UploadKey] = queue.WorkQueue(workers=settings.workers, backoff=backoff)
+    account_queue: queue.WorkQueue[accounts.AccountKey] = queue.WorkQueue(workers=_ACCOUNT_WORKERS, backoff=backoff)
     told = triggers.Triggers(
         uploads=known_uploads, accounts=known_accounts, upload_queue=upload_queue, account_queue=account_queue
     )
-    versions = secrets.Versions(is_named=told.is_named)
-    reader = secrets.SecretReader(kubernetes, versions=versions)
-    writer = status.StatusWriter(kubernetes)
+    return _State(known_uploads, known_accounts, upload_queue, account_queue, told)
+
+
+def _assemble(settings: Settings, kubernetes: client.Kubernetes) -> lifecycle.Operator:
+    """Make all parts of one process and hand them to each other."""
+    state, clock = _state(settings), SystemClock()
+    versions = secrets.Versions(is_named=state.triggers.is_named)
+    reader, writer = secrets.SecretReader(kubernetes, versions=versions), status.StatusWriter(kubernetes)
     sink = events.EventSink(kubernetes, instance=socket.gethostname())
+    connect = scm_client.factory(
+        timeout=settings.call_timeout, allow_insecure_loopback=settings.allow_insecure_loopback, clock=clock
+    )
     account_reconciler = account.AccountReconciler(
-        known=known_accounts,
+        known=state.accounts,
         secrets=reader,
-        connect=scm_client.factory(
-            timeout=settings.call_timeout, allow_insecure_loopback=settings.allow_insecure_loopback, clock=clock
-        ),
+        connect=connect,
         status=writer,
         events=sink,
         clock=clock,
         operator_namespace=settings.namespace,
     )
-    account_reconciler.on_change = told.account_changed
-    account_reconciler.on_verdict = told.account_verdict
+    account_reconciler.on_change = state.triggers.account_changed
+    account_reconciler.on_verdict = state.triggers.account_verdict
     upload_reconciler = uploads.UploadReconciler(
-        known=known_uploads,
+        known=state.uploads,
         accounts=account_reconciler,
         reader=resources.UploadReader(kubernetes),
         secrets=reader,
         journal=journal.MemoryJournal(),
-        reporter=report.Reporter(known=known_uploads, status=writer, events=sink),
+        reporter=report.Reporter(known=state.uploads, status=writer, events=sink),
         clock=clock,
     )
     return lifecycle.Operator(
         kubernetes=kubernetes,
-        triggers=told,
-        secret_watch=secret_watch.SecretWatch(kubernetes, versions=versions, on_change=told.secret_changed),
+        triggers=state.triggers,
+        secret_watch=secret_watch.SecretWatch(kubernetes, versions=versions, on_change=state.triggers.secret_changed),
         events=sink,
         upload_reconciler=upload_reconciler,
-        upload_queue=upload_queue,
+        upload_queue=state.upload_queue,
         account_reconciler=account_reconciler,
-        account_queue=account_queue,
+        account_queue=state.account_queue,
         shutdown_timeout=settings.shutdown_timeout,
     )
 

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from tests.support import pem
+from tests.support import pem, sm2
 from tests.support.waiting import until
 from tests.support.world import GROUP_VERSION, REQUESTED_AT, Namespace, Object, World
 
@@ -25,29 +25,6 @@ _KEY = pem.ec_key()
 _CSR = pem.csr(_KEY)
 _KEY_PEM = pem.private_key(_KEY)
 _CHANGE_ME = b"put-the-csr-of-the-shop-here-before-friday"
-
-# Thrown away when it was made (openssl genpkey -algorithm SM2): the only way to have SM2 without a library for it.
-_SM2_CSR = b"""\
------BEGIN CERTIFICATE REQUEST-----
-MIHQMHgCAQAwFjEUMBIGA1UEAwwLc20yLmV4YW1wbGUwWTATBgcqhkjOPQIBBggq
-gRzPVQGCLQNCAAS7AY3rGzs9V5L7gOs5M6pswXXLU/21Y9x0Bwzprn1RENqD1ybr
-/b4ucDSGuWbEWhJ3YeHU/zHzManS1MamXTd7oAAwCgYIKoEcz1UBg3UDSAAwRQIg
-IJ4VXWcH8VSFWN5eosby8bQmPYnsZx4ZFYMeSPsIPaICIQD2EUHB4GDAozX8FHWS
-6SgaURRjdLBPuz8MPZ3EsOMMDA==
------END CERTIFICATE REQUEST-----
-"""
-_SM2_PARAMETERS = b"""\
------BEGIN SM2 PARAMETERS-----
-BggqgRzPVQGCLQ==
------END SM2 PARAMETERS-----
-"""
-_SM2_KEY = b"""\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQg3iZZfDDDWk1OcX5H
-LI/fGeUl8Q1IdEYEYmTM+6QehuShRANCAAS7AY3rGzs9V5L7gOs5M6pswXXLU/21
-Y9x0Bwzprn1RENqD1ybr/b4ucDSGuWbEWhJ3YeHU/zHzManS1MamXTd7
------END PRIVATE KEY-----
-"""
 _EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUcertificate\n-----END CERTIFICATE-----\n"
 
@@ -195,8 +172,8 @@ GOOD: Mapping[str, Callable[[], _Good]] = {
     "ed25519": lambda: _with_key(ed25519.Ed25519PrivateKey.generate(), "ED25519"),
     "rsa-2048-pkcs1": lambda: _with_key(pem.rsa_key(2048), "RSA_2048", form=_TRADITIONAL),
     "rsa-4096-pkcs8": lambda: _with_key(pem.rsa_key(4096), "RSA_4096"),  # 3,272 characters; the limit is the CSR's
-    "sm2": lambda: _Good(_SM2_CSR, "SM2", _SM2_KEY),
-    "sm2-parameters": lambda: _Good(_SM2_CSR, "SM2", _SM2_PARAMETERS + _SM2_KEY, sent_key=_SM2_KEY),
+    "sm2": lambda: _Good(sm2.CSR, "SM2", sm2.KEY),
+    "sm2-parameters": lambda: _Good(sm2.CSR, "SM2", sm2.KEY_WITH_PARAMETERS, sent_key=sm2.KEY),
 }
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from scm_operator.domain import csr, errors
 from scm_operator.domain.reasons import Reason
-from tests.support import builders
-from tests.unit.domain import sm2
+from tests.support import builders, sm2
 
 SOURCE = "Secret 'shop-tls', key 'tls.csr'"
 SUBJECT_ALT_NAME = x509.ObjectIdentifier("2.5.29.17")
