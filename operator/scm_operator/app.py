@@ -72,8 +72,8 @@ async def _check_installed(kubernetes: client.Kubernetes) -> None:
 class _State:
     """What is known, and what waits to be looked at."""
 
-    uploads: report.UploadCache
-    accounts: account.AccountCache
+    known_uploads: report.UploadCache
+    known_accounts: account.AccountCache
     upload_queue: queue.WorkQueue[upload.UploadKey]
     account_queue: queue.WorkQueue[accounts.AccountKey]
     triggers: triggers.Triggers
@@ -103,7 +103,7 @@ def _assemble(settings: Settings, kubernetes: client.Kubernetes) -> lifecycle.Op
         timeout=settings.call_timeout, allow_insecure_loopback=settings.allow_insecure_loopback, clock=clock
     )
     account_reconciler = account.AccountReconciler(
-        known=state.accounts,
+        known=state.known_accounts,
         secrets=reader,
         connect=connect,
         status=writer,
@@ -114,12 +114,12 @@ def _assemble(settings: Settings, kubernetes: client.Kubernetes) -> lifecycle.Op
     account_reconciler.on_change = state.triggers.account_changed
     account_reconciler.on_verdict = state.triggers.account_verdict
     upload_reconciler = uploads.UploadReconciler(
-        known=state.uploads,
+        known=state.known_uploads,
         accounts=account_reconciler,
         reader=resources.UploadReader(kubernetes),
         secrets=reader,
         journal=journal.MemoryJournal(),
-        reporter=report.Reporter(known=state.uploads, status=writer, events=sink),
+        reporter=report.Reporter(known=state.known_uploads, status=writer, events=sink),
         clock=clock,
     )
     return lifecycle.Operator(
