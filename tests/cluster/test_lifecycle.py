@@ -213,3 +213,13 @@ def test_missing_permissions_are_said_in_words(own_world: World, tmp_path: pathl
     (line,) = operator.lines()
     assert "403" in line["message"]
     assert "certificaterequestuploads" in line["message"]
+
+
+def test_a_watch_that_ends_ends_the_process(tmp_path: pathlib.Path) -> None:
+    """A CRD that is deleted ends the watch, and with it the process: no zombie that sees nothing any more."""
+    with worlds.running(tmp_path) as world:
+        world.plane.kubectl("delete", "crd", "certificaterequestuploads.scm.certops.dev")
+
+        assert world.operator.wait() == 1
+
+        assert "starting again is the cure" in world.operator.lines()[-1]["message"]

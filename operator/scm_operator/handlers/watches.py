@@ -5,7 +5,8 @@ When kopf ends, it cancels every task of its loop that it doesn't know; a POST i
 
 import asyncio
 import concurrent.futures
-import logging
+import contextlib
+import functools
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ import uvloop
 
 from scm_operator.handlers import session
 
-_log = logging.getLogger(__name__)
+_GOODBYE = 2.0  # seconds for kopf's tasks to end
 
 
 class Listener(Protocol):
@@ -53,7 +54,7 @@ class Watches:
         self._authorization = authorization
         self._listener = listener
         self._plurals = plurals
-        self._stop = threading.Event()
+        self._stop: Callable[[], object] = lambda: None
         self._logins = 0
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._register_settings()
@@ -67,30 +68,47 @@ class Watches:
 
     def stop(self) -> None:
         """Ask the watches to end."""
-        self._stop.set()
+        with contextlib.suppress(RuntimeError):  # they have ended already
+            self._stop()
 
     def _run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(
-                    kopf.operator(
-                        registry=self._registry,
-                        standalone=True,
-                        clusterwide=True,
-                        stop_flag=self._stop,
-                        settings=_settings(),
-                    )
-                )
+                runner.run(self._host())
         except BaseException as error:  # noqa: BLE001 - told to whoever waits for the end
-            self.ended.set_exception(error)
-        else:
+            self._end(error)
+
+    async def _host(self) -> None:
+        """Run kopf's tasks until one of them ends.
+
+        Not by kopf.operator: that waits for all its tasks to be cancelled before it tells that one has failed, and some
+        of 1.45.2 can't be: the process would live on and see nothing.
+        """
+        # An event of this loop: for one of another thread kopf keeps a thread waiting that nothing ends.
+        stop = asyncio.Event()
+        self._stop = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set)
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry, standalone=True, clusterwide=True, stop_flag=stop, settings=_settings()
+        )
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        self._end(next((error for task in done if not task.cancelled() and (error := task.exception())), None))
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_GOODBYE)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self.ended.done():
+            return
+        if error is None:
             self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
         try:
             self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:  # the loop has ended: nobody listens any more
-            self._stop.set()
+            self.stop()
 
     def _register_watch(self, group: str, version: str, plural: str) -> None:
         @kopf.on.event(group, version, plural, id=f"watch-{plural}", registry=self._registry)
