@@ -14,7 +14,7 @@ import uvloop
 from scm_operator import kube, lifecycle
 from scm_operator.domain import account as accounts
 from scm_operator.domain import errors, upload
-from scm_operator.kube import client, events, resources, secret_watch, secrets, status
+from scm_operator.kube import client, events, paths, resources, secret_watch, secrets, status
 from scm_operator.reconcile import account, cache, journal, queue, report, triggers
 from scm_operator.reconcile import upload as uploads
 from scm_operator.scm import client as scm_client
@@ -59,11 +59,12 @@ async def _run(settings: Settings) -> None:
 
 async def _check_installed(kubernetes: client.Kubernetes) -> None:
     """Find out early, and say it in words, when a CRD or a permission is missing."""
-    for plural in lifecycle.PLURALS:
+    for path in (*map(paths.kind, lifecycle.PLURALS), paths.SECRETS):
         try:
-            await resources.check_installed(kubernetes, plural)
+            await resources.check_listable(kubernetes, path)
         except errors.Gone:
-            raise lifecycle.Fatal(f"the CRD {plural}.{kube.GROUP} is not installed (kubectl apply -f crds/)") from None
+            name = path.rpartition("/")[2]
+            raise lifecycle.Fatal(f"the CRD {name}.{kube.GROUP} is not installed (kubectl apply -f crds/)") from None
         except errors.ApiServerError as error:
             raise lifecycle.Fatal(f"can't start: {error}") from None
 

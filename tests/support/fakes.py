@@ -103,6 +103,7 @@ class FakeScm:
         self.entries: dict[str, Posted] = {}
         self.answers: collections.deque[Answer] = collections.deque()
         self.renames: collections.deque[Exception | None] = collections.deque()
+        self.at_rename: Callable[[], None] = lambda: None
         self.stores: list[FakeCsrStore] = []
         self.fault: errors.AccountFault | None = None
 
@@ -153,6 +154,7 @@ class FakeCsrStore:
     async def rename(self, scm_id: str, *, name: str) -> None:
         """PUT, as scripted."""
         self._scm.log.append(f"rename to {name}")
+        self._scm.at_rename()
         if self._scm.renames and (error := self._scm.renames.popleft()):
             raise error
         if scm_id not in self._scm.entries:

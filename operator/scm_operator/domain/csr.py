@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 
 from cryptography import exceptions, x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, types
 
 from scm_operator.domain import errors, reasons, upload
@@ -23,11 +23,19 @@ MAX_CSR_LENGTH = 2555
 """Characters of a normalised PEM, its final newline included (API page "Upload CSR", parameter csr)."""
 
 _CSR_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
-_KEY_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+_SM2_KEY_LABEL = "SM2 PRIVATE KEY"  # what OpenSSL calls one in SEC1 form; the library doesn't know it
+_KEY_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", _SM2_KEY_LABEL)
+# The library calls every signature over these wrong, for they are broken; whether SCM takes them is SCM's to say.
+_NOT_VERIFIED = (hashes.SHA1, hashes.MD5)
 _PARAMETER_LABELS = ("EC PARAMETERS", "SM2 PARAMETERS")  # openssl writes them in front of an EC key
 _BOUNDARY = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----")
 _LINE = 64  # characters of base64 a line, RFC 7468 section 2
 _SM2_WITH_SM3 = "1.2.156.10197.1.501"  # GM/T 0006
+# Loading a DSA or DH key computes its public key by an exponentiation as long as its owner likes: minutes, for all.
+_COSTLY_KEYS = tuple(bytes.fromhex(oid) for oid in ("2a8648ce380401", "2a8648ce3e0201", "2a864886f70d010301"))
+_HEADER = 64  # bytes of a PKCS#8 key in which its algorithm stands
+_LONGEST_KEY = 16 * 1024  # bytes of DER; an RSA key of 16,384 bits has 9,300
+_CURVES = {"secp256r1": "EC_P256", "secp384r1": "EC_P384", "secp521r1": "EC_P521"}  # SCM's names of NIST's curves
 _COMMON_NAME_LENGTH = 64  # ub-common-name, RFC 5280 appendix A.1; longer ones are cut in what is shown
 
 
@@ -91,7 +99,7 @@ def parse_request(data: bytes, *, source: str) -> CertificateRequest:
         _verify_signature(request, source=source)
         public_key = _public_bytes(request.public_key)
         summary = _summary_of(request)
-    except (ValueError, x509.InvalidVersion):
+    except (ValueError, x509.InvalidVersion, exceptions.InternalError):
         raise errors.NeedsChange(
             reason, f"{source}: the {label} block is not a valid PKCS#10 request (truncated or damaged)."
         ) from None
@@ -105,14 +113,20 @@ def parse_private_key(data: bytes, *, source: str) -> PrivateKey:
     """
     reason = reasons.Reason.INVALID_PRIVATE_KEY
     label, der = _only_block(data, labels=_KEY_LABELS, source=source, reason=reason)
+    if len(der) > _LONGEST_KEY or any(oid in der[:_HEADER] for oid in _COSTLY_KEYS):
+        raise errors.NeedsChange(
+            reason, f"{source}: the {label} block is a DSA or DH key, or far too long; SCM takes RSA, EC and SM2 keys."
+        )
     pem = _to_pem(label, der)
+    if label == _SM2_KEY_LABEL:
+        return PrivateKey(pem, None)
     try:
         # Validating an RSA key's primes takes up to 0.3 s; comparing public keys needs none of it.
         key = serialization.load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
         public_key = _public_bytes(key.public_key)
     except exceptions.UnsupportedAlgorithm:
         public_key = None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, exceptions.InternalError):
         raise errors.NeedsChange(
             reason, f"{source}: the {label} block is not a valid private key (truncated or damaged)."
         ) from None
@@ -175,6 +189,8 @@ def _to_pem(label: str, der: bytes) -> str:
 
 def _verify_signature(request: x509.CertificateSigningRequest, *, source: str) -> None:
     try:
+        if isinstance(request.signature_hash_algorithm, _NOT_VERIFIED):
+            return
         valid = request.is_signature_valid
     except exceptions.UnsupportedAlgorithm:
         return
@@ -219,8 +235,7 @@ def _key_algorithm(request: x509.CertificateSigningRequest) -> str:
     try:
         key = request.public_key()
     except exceptions.UnsupportedAlgorithm:
-        oid = request.signature_algorithm_oid.dotted_string
-        return "SM2" if oid == _SM2_WITH_SM3 else oid
+        return "SM2" if request.signature_algorithm_oid.dotted_string == _SM2_WITH_SM3 else "unknown"
     return _name_of(key)
 
 
@@ -228,5 +243,5 @@ def _name_of(key: types.CertificatePublicKeyTypes) -> str:
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA_{key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"EC_{key.curve.name.replace('secp', 'P').removesuffix('r1')}"
+        return _CURVES.get(key.curve.name, f"EC_{key.curve.name}")
     return type(key).__name__.removesuffix("PublicKey").lstrip("_").upper()

@@ -31,7 +31,6 @@ from scm_operator.domain.observation import (
 from scm_operator.domain.reasons import Reason
 from scm_operator.domain.upload import Record
 
-_REASONS = frozenset(reason.value for reason in Reason)
 _CALL_FAILED = frozenset(
     {
         Reason.ACCOUNT_NOT_FOUND,
@@ -52,6 +51,17 @@ def plan(observed: Observed) -> Action:
         if (action := row(observed)) is not None:
             return action
     return _send(observed)
+
+
+def ending(action: Action) -> Action:
+    """Return what is left of a step when the process ends: what was begun is written, nothing is begun."""
+    match action:
+        case Post(attempt):
+            return Conclude(attempt)  # journaled and never sent
+        case ReadSecrets() | Journal() | Rename():
+            return Nothing()
+        case _:
+            return action
 
 
 def uploaded(record: Record) -> Verdict:
@@ -106,10 +116,11 @@ def _suspended(observed: Observed) -> Action | None:
     upload = observed.upload
     if not upload.suspend:
         return None
-    ready = upload.status.ready
-    if upload.status.record and ready and ready.reason in _REASONS:
-        return Report(Verdict(Reason(ready.reason), ready.message))
-    return Report(Verdict(Reason.SUSPENDED, "spec.suspend is true: nothing is uploaded until it is false."))
+    record, ready = upload.status.record, upload.status.ready
+    if record and ready and ready.status == TRUE:
+        return Report(uploaded(record))
+    kept = f" Entry {record.scm_id} of earlier content stays in SCM." if record else ""
+    return Report(Verdict(Reason.SUSPENDED, f"spec.suspend is true: nothing is uploaded until it is false.{kept}"))
 
 
 def _no_account_yet(observed: Observed) -> Action | None:

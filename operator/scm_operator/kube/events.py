@@ -11,7 +11,7 @@ from scm_operator.kube import client, paths
 
 _log = logging.getLogger(__name__)
 _CONTROLLER = "scm.certops.dev/scm-csr-operator"
-_NOTE_LENGTH = 1024  # the API's limit
+_NOTE_LENGTH = 1024  # bytes, the API's limit
 _WAITING = 10_000  # more Events than that in a burst are dropped, oldest first
 
 
@@ -26,7 +26,6 @@ class EventSink:
     def publish(self, about: upload.Upload | account.Account, *, reason: str, message: str, warning: bool) -> None:
         """Queue an Event about a resource; one about a cluster-scoped resource goes to namespace ``default``."""
         namespace = about.key.namespace or "default"
-        note = message if len(message) <= _NOTE_LENGTH else message[: _NOTE_LENGTH - 1] + "…"
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -34,7 +33,7 @@ class EventSink:
             "eventTime": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "type": "Warning" if warning else "Normal",
             "reason": reason,
-            "note": note,
+            "note": _cut(message),
             "action": "Upload" if isinstance(about, upload.Upload) else "Connect",
             "reportingController": _CONTROLLER,
             "reportingInstance": self._instance,
@@ -60,6 +59,13 @@ class EventSink:
             await client.call(request, what=f"create an Event in {namespace}")
         except errors.ApiServerError as error:
             _log.info("%s", error)
+
+
+def _cut(message: str) -> str:
+    encoded = message.encode()
+    if len(encoded) <= _NOTE_LENGTH:
+        return message
+    return encoded[: _NOTE_LENGTH - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _reference(about: upload.Upload | account.Account) -> dict[str, str]:

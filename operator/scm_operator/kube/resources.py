@@ -15,34 +15,38 @@ R = TypeVar("R")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listing(Generic[R]):
-    """Every resource of a kind as of one resourceVersion."""
+    """Every resource of a kind as of one resourceVersion; ``names`` has those that can't be parsed, too."""
 
     items: tuple[R, ...]
+    names: frozenset[tuple[str, str]]
     resource_version: str
 
 
 async def list_all(kubernetes: client.Kubernetes, plural: str, *, parse: Callable[[dict[str, Any]], R]) -> Listing[R]:
-    """List a kind in all namespaces, page by page; what can't be parsed is left out and logged.
+    """List a kind in all namespaces, page by page; what can't be parsed is logged, and only its name listed.
 
     Raises: ApiServerError; Gone when the kind isn't installed.
     """
     items: list[R] = []
+    names: set[tuple[str, str]] = set()
     token: str | None = None
     while True:
         page = await _page(kubernetes, plural, limit=_PAGE, token=token)
         for body in page.get("items") or ():
+            name = (body["metadata"].get("namespace", ""), body["metadata"]["name"])
+            names.add(name)
             try:
                 items.append(parse(body))
             except errors.InvalidResource as error:
-                _log.error("%s %s: %s", plural, body["metadata"]["name"], error)
+                _log.error("%s %s: %s", plural, "/".join(filter(None, name)), error)
         token = page["metadata"].get("continue")
         if not token:
-            return Listing(tuple(items), page["metadata"]["resourceVersion"])
+            return Listing(tuple(items), frozenset(names), page["metadata"]["resourceVersion"])
 
 
-async def check_installed(kubernetes: client.Kubernetes, plural: str) -> None:
-    """Raises: ApiServerError when the kind can't be listed; Gone when it isn't installed."""
-    await _page(kubernetes, plural, limit=1, token=None)
+async def check_listable(kubernetes: client.Kubernetes, path: str) -> None:
+    """Raises: ApiServerError when what is at a path can't be listed; Gone when there is no such kind."""
+    await client.call(kubernetes.request("GET", path, query={"limit": 1}), what=f"list {path}")
 
 
 async def _page(kubernetes: client.Kubernetes, plural: str, *, limit: int, token: str | None) -> dict[str, Any]:

@@ -147,7 +147,9 @@ async def _guarded(handle: Callable[[K], Awaitable[Retry | None]], key: K) -> Re
         if (worker := asyncio.current_task()) and worker.cancelling():
             raise
         return _bug(key, error)  # a task that the handler waited for was cancelled, not the worker
-    except Exception as error:  # noqa: BLE001 - the last line of defence
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the last line of defence; a panic of a library is no Exception
         return _bug(key, error)
 
 

@@ -28,11 +28,9 @@ class Reporter:
         if ready and _transition(about.status, status):
             self._tell(about, status, ready)
 
-    def orphaned(self, about: upload.Upload | None, *, key: upload.UploadKey, message: str) -> None:
-        """Tell that an entry is (or may be) in SCM and no resource says so."""
+    def orphaned(self, key: upload.UploadKey, *, message: str) -> None:
+        """Tell that an entry is (or may be) in SCM and no resource says so: there is none to tell an Event about."""
         _log.warning("%s: %s", key, message, extra={"event": "Orphaned", "upload": str(key)})
-        if about:
-            self._events.publish(about, reason="Orphaned", message=message, warning=True)
 
     def _tell(self, about: upload.Upload, status: upload.Status, ready: conditions.Condition) -> None:
         message = ready.message + _replacement(about.status, status)

@@ -1,6 +1,6 @@
 """What wakes what: each event ends as keys in a queue, and nothing else is decided here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, upload
@@ -48,21 +48,28 @@ class Triggers:
         if self._uploads.remove(key, uid=uid):
             self._upload_queue.add(key)
 
-    def uploads_listed(self, listed: Sequence[upload.Upload], *, resource_version: str) -> None:
-        """All CertificateRequestUploads as of a version: whatever isn't among them was deleted."""
+    def uploads_listed(
+        self, listed: Sequence[upload.Upload], *, names: Collection[tuple[str, str]], resource_version: str
+    ) -> None:
+        """All CertificateRequestUploads as of a version: whatever isn't among the ``names`` was deleted."""
         for seen in listed:
             self.upload_seen(seen)
-        present = {seen.key for seen in listed}
+        present = {upload.UploadKey(*name) for name in names}
         for known in self._uploads.missing_from(present, resource_version=resource_version):
             self.upload_gone(known.key, uid=known.uid)
 
     def accounts_listed(
-        self, listed: Sequence[accounts.Account], *, kind: accounts.AccountKind, resource_version: str
+        self,
+        listed: Sequence[accounts.Account],
+        *,
+        kind: accounts.AccountKind,
+        names: Collection[tuple[str, str]],
+        resource_version: str,
     ) -> None:
-        """All accounts of a kind as of a version: whatever isn't among them was deleted."""
+        """All accounts of a kind as of a version: whatever isn't among the ``names`` was deleted."""
         for seen in listed:
             self.account_seen(seen)
-        present = {seen.key for seen in listed}
+        present = {accounts.AccountKey(kind, *name) for name in names}
         for known in self._accounts.missing_from(present, resource_version=resource_version):
             if known.key.kind is kind:
                 self.account_gone(known.key, uid=known.uid)

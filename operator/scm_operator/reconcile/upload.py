@@ -35,22 +35,46 @@ class UploadReconciler:
         self._reporter = reporter
         self._clock = clock
         self._memory: dict[upload.UploadKey, observation.Remembered] = {}
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no further call to SCM; what calls under way come to is still written."""
+        self._stopping = True
 
     @property
     def unwritten(self) -> tuple[upload.UploadKey, ...]:
         """Return the uploads whose outcome is known here and not yet in their status."""
         return tuple(key for key, memory in self._memory.items() if not isinstance(memory, observation.Journaled))
 
+    def outcome_of(self, key: upload.UploadKey) -> str:
+        """Say, for a log, what an unwritten outcome is."""
+        memory = self._memory.get(key)
+        if isinstance(memory, observation.Stored):
+            return f"stored in SCM as {memory.record.scm_id} ({memory.record.scm_name!r})"
+        return memory.verdict.message if isinstance(memory, observation.Unknown) else "none"
+
     async def reconcile(self, key: upload.UploadKey) -> queue.Retry | None:
         """Take the steps that are due; return when to come back, or None if an event will say so."""
         try:
             return await self._steps(key)
         except errors.Gone:
-            await self._let_go(key, self._known.get(key))
-            return None
+            return await self._gone(key)
         except errors.ApiServerError as error:
             _log.warning("%s: %s", key, error, extra={"event": "ApiServerError", "upload": str(key)})
             return queue.Retry(at_least=error.retry_after)
+
+    async def _gone(self, key: upload.UploadKey) -> queue.Retry | None:
+        """Believe a 404 only when a read says the same: a proxy, or an API server that starts, may answer so too.
+
+        What is remembered of it is let go when the watch has told of the deletion: until then it seems to be there,
+        and without its memory it would be sent again.
+        """
+        known = self._known.get(key)
+        try:
+            live = await self._reader.read_upload(key)
+        except errors.ApiServerError as error:
+            return queue.Retry(at_least=error.retry_after)
+        return queue.Retry() if live and known and live.uid == known.uid else None
 
     async def _steps(self, key: upload.UploadKey) -> queue.Retry | None:
         wanted: observation.Reading = observation.NotRead()
@@ -64,7 +88,7 @@ class UploadReconciler:
                 wanted, read_for = observation.NotRead(), current.generation
             observed, connection = await self._observe(current, wanted)
             try:
-                action = plan.plan(observed)
+                action = self._next(observed)
                 if isinstance(action, actions.Nothing):
                     return None
                 if isinstance(action, actions.ReadSecrets):
@@ -82,6 +106,10 @@ class UploadReconciler:
             except errors.Obstacle as obstacle:
                 return await self._obstructed(current, wanted, obstacle)
         raise RuntimeError(f"no end after {_MOST_STEPS} steps")
+
+    def _next(self, observed: observation.Observed) -> actions.Action:
+        action = plan.plan(observed)
+        return plan.ending(action) if self._stopping else action
 
     async def _observe(
         self, current: upload.Upload, wanted: observation.Reading
@@ -233,9 +261,9 @@ class UploadReconciler:
             message = (
                 f"deleted before its upload was recorded; entry {record.scm_id} ({record.scm_name!r}) stays in SCM."
             )
-            self._reporter.orphaned(None, key=key, message=message)
+            self._reporter.orphaned(key, message=message)
         elif isinstance(memory, observation.Unknown):
-            self._reporter.orphaned(None, key=key, message="deleted; " + memory.verdict.message)
+            self._reporter.orphaned(key, message="deleted; " + memory.verdict.message)
         await self._journal.conclude(memory.attempt)
 
     async def _refresh(self, key: upload.UploadKey) -> None:

@@ -122,13 +122,13 @@ def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock
         # Less than the deadline, so that a host which swallows packets is Unreachable and not an unknown outcome.
         connect_timeout = min(10.0, timeout / 2)
 
-        def link_to(endpoint: str) -> transport.Link:
-            opened = transport.open_transport(endpoint, tls=tls)
+        def link_to(endpoint: str, *, long_headers: bool = False) -> transport.Link:
+            opened = transport.open_transport(endpoint, tls=tls, long_headers=long_headers)
             return transport.Link(endpoint, transport=opened, connect_timeout=connect_timeout)
 
         tokens: auth.TokenSource
         if isinstance(account.auth, accounts.PasswordAuth):
-            iam = link_to(account.auth.iam_endpoint)
+            iam = link_to(account.auth.iam_endpoint, long_headers=True)
             tokens = password.PasswordTokens(account.auth, password=text, link=iam, clock=clock, timeout=timeout)
         else:
             tokens = token.ReadyToken(text, clock=clock)

@@ -25,6 +25,8 @@ MAX_BODY = 1 << 20
 """Bytes of an answer that are read; a longer one is treated as unreadable."""
 
 _MAX_HEADER = (2 << 20) + (64 << 10)  # X-Subject-Token has up to 2,097,152 characters
+_MAX_PLAIN_HEADER = 64 * 1024  # bytes of a header of SCM, which has no reason for more
+_MAX_HEADERS = 40  # of one answer: with long ones, that many are what an endpoint can make the operator hold
 _CONNECTIONS = 100
 _KEEPALIVE = 15.0  # seconds; well below what servers and load balancers allow, so that they rarely hang up first
 _AFTER_CONNECTING: tuple[tuple[type[Exception], str], ...] = (
@@ -160,24 +162,28 @@ def is_endpoint(endpoint: str) -> bool:
     return named and not url.userinfo and url.raw_path in {b"/", b""} and not url.fragment
 
 
-def open_transport(endpoint: str, *, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
-    """Make the transport to one endpoint, without any I/O. Raises: AccountFault if its proxy's address is unusable."""
+def open_transport(endpoint: str, *, tls: ssl.SSLContext, long_headers: bool) -> httpx.AsyncBaseTransport:
+    """Make the transport to one endpoint, without any I/O; only IAM's answers carry tokens (``long_headers``).
+
+    Raises: AccountFault if its proxy's address is unusable.
+    """
     return httpx_aiohttp.AiohttpTransport(
         verify=tls,
         proxy=_proxy_for(httpx.URL(endpoint)),
-        client=functools.partial(_open_session, tls),
+        client=functools.partial(_open_session, tls, _MAX_HEADER if long_headers else _MAX_PLAIN_HEADER),
     )
 
 
-def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
+def _open_session(tls: ssl.SSLContext, max_header: int) -> aiohttp.ClientSession:
     tracing = aiohttp.TraceConfig()
     tracing.on_connection_create_end.append(_note_connection)
     tracing.on_connection_reuseconn.append(_note_connection)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, ssl=tls),
         cookie_jar=aiohttp.DummyCookieJar(),
-        max_field_size=_MAX_HEADER,
-        max_line_size=_MAX_HEADER,
+        max_field_size=max_header,
+        max_line_size=max_header,
+        max_headers=_MAX_HEADERS,
         trace_configs=[tracing],
     )
 
@@ -214,8 +220,8 @@ def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     address = proxies.get(url.scheme) or proxies.get("all")
     if not address or account.is_loopback(str(url)) or urllib.request.proxy_bypass(url.netloc.decode()):
         return None
-    parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _split(address if "://" in address else f"http://{address}")
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise errors.AccountFault(
             reasons.AccountReason.ENDPOINT_NOT_ALLOWED,
             f"the operator's proxy setting for {url.scheme} is not an http:// or https:// address. "
@@ -225,6 +231,15 @@ def _proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     user = f"{urllib.parse.unquote(parts.username or '')}:{urllib.parse.unquote(parts.password or '')}".encode()
     headers = {"Proxy-Authorization": f"Basic {base64.b64encode(user).decode()}"} if parts.username else None
     return httpx.Proxy(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), headers=headers)
+
+
+def _split(address: str) -> urllib.parse.SplitResult | None:
+    try:
+        parts = urllib.parse.urlsplit(address)
+        httpx.URL(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
+    except (ValueError, httpx.InvalidURL):
+        return None
+    return parts
 
 
 @functools.cache

@@ -8,6 +8,7 @@ in places and aren't enforced.
 import dataclasses
 import datetime
 import email.utils
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,11 @@ _SCOPES = {
 }
 _DEFAULT_LIFETIME = 3600.0  # seconds of a token whose body doesn't say; really 24 h
 _SHORTEST_SECRET = 6
+_MOST_TEXT = 2048  # characters of a message that are looked at; 256 are shown
+_PIECE = 16
+_RUN = re.compile(rf"[A-Za-z0-9+/=_-]{{{_PIECE},}}")
+_LAST_WORD = re.compile(r"\S*\Z")
+_SHORT = 64 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def read_refusal(answer: transport.Answer, *, now: datetime.datetime, secrets: I
     nested = next((value for value in body.values() if isinstance(value, dict)), {})
     fields = body if _text_in(body, "error_msg", "errorMsg", "message") else {**nested, **body}
     code = _text_in(fields, "error_code", "errorCode", "code")
-    text = _without(_text_in(fields, "error_msg", "errorMsg", "message"), secrets)
+    text = _without(_beginning(_text_in(fields, "error_msg", "errorMsg", "message")), secrets)
     return Refusal(
         answer.status,
         code if _SERVICE_CODE.fullmatch(code) else None,
@@ -120,9 +126,9 @@ def read_refusal(answer: transport.Answer, *, now: datetime.datetime, secrets: I
 
 
 def secrets_of(content: csr.Content) -> list[str]:
-    """Return what must not come back in a message, line by line: a service may quote a part of what it was sent."""
-    lines = (content.csr_pem + (content.private_key_pem or "")).splitlines()
-    return [line for line in lines if not line.startswith("-----")]  # errors.foreign_text finds blocks by those
+    """Return what must not come back in a message: the bodies of the PEM blocks, each in one piece."""
+    blocks = [content.csr_pem] + ([content.private_key_pem] if content.private_key_pem else [])
+    return ["".join(block.splitlines()[1:-1]) for block in blocks]
 
 
 def _read_request_id(answer: transport.Answer) -> str:
@@ -142,11 +148,24 @@ def _text_in(fields: Mapping[str, Any], *names: str) -> str:
     return next((value for name in names if isinstance(value := fields.get(name), str)), "")
 
 
+def _beginning(text: str) -> str:
+    """Return what is looked at of a message, without the half of a word (or of a key) at the cut."""
+    return text if len(text) <= _MOST_TEXT else _LAST_WORD.sub("…", text[:_MOST_TEXT])
+
+
 def _without(text: str, secrets: Iterable[str]) -> str:
+    """Take out what was sent: whole, and every part of 16 characters and more that is quoted in one piece."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[removed]")
+            text = _RUN.sub(functools.partial(_quoted, secret), text)
     return text
+
+
+def _quoted(secret: str, run: re.Match[str]) -> str:
+    step = 1 if len(secret) < _SHORT else _PIECE  # a token of 2 MiB is not searched for every character of the text
+    pieces = (run[0][start : start + _PIECE] for start in range(0, len(run[0]) - _PIECE + 1, step))
+    return "[removed]" if any(piece in secret for piece in pieces) else run[0]
 
 
 def _read_time(value: object) -> str | None:
@@ -172,9 +191,9 @@ def _read_date(answer: transport.Answer) -> datetime.datetime | None:
 def _parse_date(text: str) -> datetime.datetime | None:
     try:
         date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        return date.astimezone(datetime.UTC) if date.tzinfo else date.replace(tzinfo=datetime.UTC)
+    except (ValueError, OverflowError):
         return None
-    return date if date.tzinfo else date.replace(tzinfo=datetime.UTC)
 
 
 def _read_wait(answer: transport.Answer, text: str, *, now: datetime.datetime) -> float | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scm_operator.domain import csr, errors
 from scm_operator.domain.reasons import Reason
 from tests.support import builders, sm2
+from tests.support import pem as pems
 
 SOURCE = "Secret 'shop-tls', key 'tls.csr'"
 SUBJECT_ALT_NAME = x509.ObjectIdentifier("2.5.29.17")
@@ -159,10 +160,10 @@ def test_an_sm2_csr_is_described() -> None:
     )
 
 
-def test_a_csr_of_an_unknown_algorithm_is_described_by_its_oid() -> None:
-    """An algorithm that nothing is known of is shown by its number."""
+def test_a_csr_of_an_unknown_algorithm_says_so() -> None:
+    """A key of which nothing can be read is shown as unknown."""
     unknown = der_of(sm2.CSR).replace(bytes.fromhex("2a811ccf55018375"), bytes.fromhex("2a811ccf55018379"))
-    assert parse(pem_of(unknown)).summary.key_algorithm == "1.2.156.10197.1.505"
+    assert parse(pem_of(unknown)).summary.key_algorithm == "unknown"
 
 
 @pytest.mark.parametrize("key", [sm2.KEY, sm2.KEY_WITH_PARAMETERS], ids=["alone", "with parameters"])
@@ -570,3 +571,37 @@ def test_a_repr_shows_neither_csr_nor_key() -> None:
     spki = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     secrets = [*EC_CSR.decode().split(), *EC_KEY.decode().split(), repr(spki)[2:-1]]
     assert [secret for secret in secrets if len(secret) > 8 and secret in shown] == []
+
+
+# What one person's key could do to all
+
+
+@pytest.mark.parametrize("oid", ["2a8648ce380401", "2a8648ce3e0201", "2a864886f70d010301"], ids=["DSA", "DH", "PKCS#3"])
+def test_a_key_that_is_costly_to_load_is_refused_unloaded(oid: str) -> None:
+    """A DSA or DH key is refused by its algorithm: loading a long one takes minutes, in which nobody is served."""
+    algorithm = bytes.fromhex(f"06{len(oid) // 2:02x}{oid}")
+    header = bytes.fromhex("020100") + bytes([0x30, len(algorithm)]) + algorithm
+    der = bytes([0x30, len(header)]) + header
+    with pytest.raises(errors.NeedsChange, match="DSA or DH") as refusal:
+        parse_key(pem_of(der, label="PRIVATE KEY"))
+    assert refusal.value.reason == Reason.INVALID_PRIVATE_KEY
+
+
+def test_a_key_of_endless_length_is_refused_unloaded() -> None:
+    """A key beyond 16 KiB is none that SCM would take."""
+    with pytest.raises(errors.NeedsChange, match="too long"):
+        parse_key(pem_of(b"0" * (16 * 1024 + 1), label="PRIVATE KEY"))
+
+
+@pytest.mark.parametrize("oid", ["2a864886f70d010105", "2a864886f70d010104"], ids=["SHA-1", "MD5"])
+def test_a_signature_that_the_library_will_not_check_passes_unverified(oid: str) -> None:
+    """SHA-1 and MD5 are broken, and the library calls every signature over them wrong: SCM is the judge of them."""
+    with_sha256 = der_of(pems.csr(pems.rsa_key(2048)))
+    pem = pem_of(with_sha256.replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex(oid)))
+    assert parse(pem).pem.encode() == pem
+
+
+def test_an_sm2_key_under_its_own_label_passes() -> None:
+    """OpenSSL writes an SM2 key as SM2 PRIVATE KEY as well."""
+    pem = relabelled(sm2.KEY, "SM2 PRIVATE KEY")
+    assert parse_key(pem).pem.encode() == pem

@@ -104,14 +104,22 @@ async def test_generated_name_is_valid(
 
 
 @pytest.mark.parametrize(
-    ("length", "expected"), [(1024, "x" * 1024), (1025, "x" * 1023 + "…"), (9999, "x" * 1023 + "…")]
+    ("message", "expected"),
+    [
+        ("x" * 1024, "x" * 1024),
+        ("x" * 1025, "x" * 1021 + "…"),
+        ("x" * 9999, "x" * 1021 + "…"),
+        ("证" * 400, "证" * 340 + "…"),
+    ],
+    ids=["fits", "a little long", "long", "three bytes each"],
 )
 async def test_note_is_cut_to_the_apis_limit(
-    api: server.FakeApiServer, kubernetes: client.Kubernetes, length: int, expected: str
+    api: server.FakeApiServer, kubernetes: client.Kubernetes, message: str, expected: str
 ) -> None:
-    """A note has at most 1,024 characters."""
-    request = await _write(api, kubernetes, message="x" * length)
+    """A note has at most 1,024 bytes: the API server refuses a longer one, whatever its characters."""
+    request = await _write(api, kubernetes, message=message)
     assert request.body["note"] == expected
+    assert len(expected.encode()) <= 1024
 
 
 @pytest.mark.parametrize("behaviour", [server.refusal(403), server.refusal(500), server.cut], ids=["403", "500", "cut"])

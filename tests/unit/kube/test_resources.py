@@ -6,7 +6,7 @@ import pytest
 
 from scm_operator import kube
 from scm_operator.domain import errors, upload
-from scm_operator.kube import client, resources
+from scm_operator.kube import client, paths, resources
 from tests.support import fake_cluster
 from tests.unit.kube import server
 
@@ -38,7 +38,7 @@ async def test_empty_list(api: server.FakeApiServer, kubernetes: client.Kubernet
     """A list that is null is empty."""
     api.script.append(server.Reply(200, {"metadata": {"resourceVersion": "10"}, "items": None}))
     listed = await resources.list_all(kubernetes, kube.UPLOADS, parse=upload.parse_upload)
-    assert listed == resources.Listing((), "10")
+    assert listed == resources.Listing((), frozenset(), "10")
 
 
 async def test_what_can_not_be_parsed_is_left_out_and_logged(
@@ -64,7 +64,7 @@ async def test_kind_that_can_not_be_listed_is_found_out(
     """A missing CRD and a missing permission are told apart, by one small request."""
     api.script.extend([server.refusal(status)] * 2)
     with pytest.raises(expected):
-        await resources.check_installed(kubernetes, kube.UPLOADS)
+        await resources.check_listable(kubernetes, paths.kind(kube.UPLOADS))
     assert api.seen[0].query == {"limit": "1"}
     with pytest.raises(expected):
         await resources.list_all(kubernetes, kube.UPLOADS, parse=upload.parse_upload)

@@ -116,9 +116,19 @@ def test_list_tells_what_is_new_and_what_is_gone(desk: _Desk) -> None:
     for name, version in (("web", 1), ("api", 2), ("later", 9)):
         desk.told.upload_seen(_upload(name, version=version))
     assert desk.woken
-    desk.told.uploads_listed([_upload(version=1), _upload("new", version=4)], resource_version="5")
+    listed = [_upload(version=1), _upload("new", version=4)]
+    desk.told.uploads_listed(listed, names={("shop", "web"), ("shop", "new")}, resource_version="5")
     assert desk.woken == ([(upload.UploadKey("shop", "new"), FRESH), (API, FRESH)], [])
     assert sorted(known.key.name for known in desk.uploads) == ["later", "new", "web"]
+
+
+def test_listed_resource_that_can_not_be_parsed_is_not_deleted(desk: _Desk) -> None:
+    """A resource of which a list shows only the name stays known as it was, and nothing is let go."""
+    desk.told.upload_seen(_upload())
+    assert desk.woken
+    desk.told.uploads_listed([], names={("shop", "web")}, resource_version="5")
+    assert desk.woken == ([], [])
+    assert desk.uploads.get(worlds.WEB) is not None
 
 
 def test_list_of_one_kind_of_account_drops_none_of_the_other(desk: _Desk) -> None:
@@ -126,7 +136,7 @@ def test_list_of_one_kind_of_account_drops_none_of_the_other(desk: _Desk) -> Non
     desk.told.account_seen(_account())
     desk.told.account_seen(_account(namespace=""))
     assert desk.woken
-    desk.told.accounts_listed([], kind=accounts.AccountKind.NAMESPACED, resource_version="5")
+    desk.told.accounts_listed([], kind=accounts.AccountKind.NAMESPACED, names=(), resource_version="5")
     assert desk.woken == ([], [(worlds.DEFAULT, FRESH)])
     assert [known.key for known in desk.accounts] == [worlds.CLUSTER_DEFAULT]
 

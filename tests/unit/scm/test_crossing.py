@@ -296,7 +296,7 @@ async def test_name_that_cannot_be_resolved_is_told_as_such() -> None:
 
 async def test_deadline_that_has_passed_sends_nothing(service: fakes.FakeService) -> None:
     """A request whose deadline has passed already isn't begun."""
-    opened = transport.open_transport(service.endpoint, tls=transport.tls_context(None))
+    opened = transport.open_transport(service.endpoint, tls=transport.tls_context(None), long_headers=False)
     link = transport.Link(service.endpoint, transport=opened, connect_timeout=1)
     outcome = await link.send("POST", link.url("/"), content=b"", deadline=asyncio.get_running_loop().time())
     assert isinstance(outcome, transport.NoAnswer)
