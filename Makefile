@@ -13,14 +13,14 @@ help:  ## print this list
 	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP)  ## see an upload become Ready: real API server, SCM simulator, operator (KEEP=1 stays up)
-	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m dev.demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(STAMP)  ## all tests; the cluster tests run on a real kube-apiserver and etcd
 	@$(BIN)/python -m dev.control_plane build
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(STAMP)  ## the unit tests alone, no cluster; the pure core is tests/unit/domain
-	@$(BIN)/python -m pytest $(or $(ARGS),tests/unit)
+unit: $(STAMP)  ## the unit tests alone: no cluster
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
 cluster: $(STAMP)  ## a real control plane with the CRDs installed; prints KUBECONFIG, stays until Ctrl-C
 	@$(BIN)/python -m dev.control_plane run

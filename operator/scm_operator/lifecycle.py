@@ -45,6 +45,7 @@ class Operator:
     account_queue: queue.WorkQueue[accounts.AccountKey]
     shutdown_timeout: float
     _workers: list[asyncio.Task[None]] = dataclasses.field(default_factory=list)
+    _ending: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set. Raises: Fatal when a watch has ended by itself."""
@@ -97,7 +98,8 @@ class Operator:
 
     async def _fail_without_workers(self) -> None:
         await asyncio.wait(self._workers, return_when=asyncio.FIRST_COMPLETED)
-        raise Fatal("a work queue has ended")
+        if not self._ending:
+            raise Fatal("a work queue has ended")
 
     async def _compare(self, told: listener.TriggerListener) -> None:
         while True:
@@ -118,6 +120,7 @@ class Operator:
 
     async def _end(self, background: list[asyncio.Task[Any]]) -> tuple[upload.UploadKey, ...]:
         """Begin nothing more; let calls in flight end and write their outcome; return what could not be written."""
+        self._ending = True
         _log.info("stopping: calls in flight are finished first", extra={"event": "Stopping"})
         self.upload_queue.stop()
         self.account_queue.stop()

@@ -27,7 +27,8 @@ class Settings(pydantic_settings.BaseSettings):
     """Uploads the CSRs that CertificateRequestUpload resources name to the SSL Certificate Manager (SCM).
 
     Each flag can be given as an environment variable: --log-level is SCM_OPERATOR_LOG_LEVEL. The cluster is the one
-    of $KUBECONFIG, or the Pod's own.
+    of $KUBECONFIG, or the Pod's own. SCM and IAM are reached through HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY,
+    and their certificates checked against SSL_CERT_FILE and SSL_CERT_DIR, where these are set.
     """
 
     model_config = pydantic_settings.SettingsConfigDict(
@@ -73,8 +74,9 @@ class Settings(pydantic_settings.BaseSettings):
                 f"{_flag('shutdown_timeout')} must be longer than {_flag('call_timeout')}: "
                 "a call in flight is not cut off"
             )
-        if self.retry_longest < self.retry_first:
-            raise ValueError(f"{_flag('retry_longest')} must not be shorter than {_flag('retry_first')}")
+        for first in ("retry_first", "retry_slow"):
+            if self.retry_longest < getattr(self, first):
+                raise ValueError(f"{_flag('retry_longest')} must not be shorter than {_flag(first)}")
         return self
 
 

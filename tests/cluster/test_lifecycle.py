@@ -223,3 +223,29 @@ def test_a_watch_that_ends_ends_the_process(tmp_path: pathlib.Path) -> None:
         assert world.operator.wait() == 1
 
         assert "the watches ended (APINotFoundError)" in world.operator.lines()[-1]["message"]
+
+
+def test_a_stop_begins_no_call(own_world: World, place: Namespace) -> None:
+    """SIGTERM while a rename finds its entry gone: what has to be uploaded then waits for the next process."""
+    _upload(place, "ending")
+    own_world.simulator.faults(
+        {
+            "name": "gone",
+            "match": {"operation": "UpdateCsr"},
+            "hold": "before-store",
+            "do": {"status": {"code": 400, "errorCode": "SCM.0707"}},
+        }
+    )
+    place.upload("ending", name="ending-anew")
+    own_world.simulator.held(rule="gone")
+
+    own_world.operator.signal(signal.SIGTERM)
+    until(lambda: own_world.operator.events("Stopping"), what="the stop to begin")
+    own_world.simulator.release()
+
+    assert own_world.operator.wait() == 0
+    assert place.simulator.requests(name="ending-anew", operation="UploadCsr") == []
+    own_world.simulator.faults()
+    own_world.operator.start()
+    place.kubectl("wait", "--for=jsonpath={.status.scmName}=ending-anew", "cru/ending", "--timeout=20s")
+    assert len(place.simulator.entries(name="ending-anew")) == 1

@@ -148,8 +148,9 @@ def test_bad_command_line_ends_the_process(arguments: list[str], capsys: pytest.
     [
         (["--shutdown-timeout=10", "--call-timeout=10"], ["--shutdown-timeout", "SCM_OPERATOR_CALL_TIMEOUT"]),
         (["--retry-longest=1", "--retry-first=2"], ["--retry-longest", "SCM_OPERATOR_RETRY_FIRST"]),
+        (["--retry-longest=1", "--retry-first=1"], ["--retry-longest", "SCM_OPERATOR_RETRY_SLOW"]),
     ],
-    ids=["shutdown", "retry"],
+    ids=["shutdown", "retry", "slow retry"],
 )
 def test_settings_that_contradict_each_other_are_named(
     arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str]
@@ -161,7 +162,9 @@ def test_settings_that_contradict_each_other_are_named(
 
 def test_values_on_the_edge_go_together() -> None:
     """A shutdown a little longer than a call, and a longest backoff as long as the first, are valid."""
-    loaded = settings.load(["--shutdown-timeout=10.5", "--call-timeout=10", "--retry-longest=2", "--retry-first=2"])
+    loaded = settings.load(
+        ["--shutdown-timeout=10.5", "--call-timeout=10", "--retry-longest=2", "--retry-first=2", "--retry-slow=2"]
+    )
     assert (loaded.shutdown_timeout, loaded.retry_longest) == (10.5, 2.0)
 
 

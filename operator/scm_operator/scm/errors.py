@@ -26,24 +26,20 @@ def speaks_for_token(refusal: wire.Refusal) -> bool:
 def upload_refused(refusal: wire.Refusal, *, service: str) -> errors.Obstacle:
     """Return what a refused POST means: surely not stored, or OutcomeUnknown (exactly-once: answers to a POST)."""
     return _surely_refused(refusal, service=service, action="scm::uploadCsr") or errors.OutcomeUnknown(
-        f"SCM at {service} answered {refusal}; the CSR may have been stored all the same."
+        f"SCM at {service} answered {refusal}."
     )
 
 
 def upload_unusable(answer: transport.Answer, *, service: str) -> errors.Obstacle:
     """Return what a success without a usable id means."""
     found = "a body that is compressed or too long" if answer.body is None else "no valid id"
-    return errors.OutcomeUnknown(
-        f"SCM at {service} answered {answer.status} with {found}; the CSR has probably been stored."
-    )
+    return errors.OutcomeUnknown(f"SCM at {service} answered {answer.status} with {found}.")
 
 
 def upload_unanswered(outcome: transport.NoAnswer, *, service: str) -> errors.Obstacle:
     """Return what it means that a POST got no answer."""
     if outcome.written:
-        return errors.OutcomeUnknown(
-            f"the upload to SCM at {service} was sent, but {outcome.what}; the CSR may have been stored."
-        )
+        return errors.OutcomeUnknown(f"it was sent to SCM at {service}, but {outcome.what}.")
     return _unreachable(outcome, service=f"SCM at {service}")
 
 
@@ -180,7 +176,8 @@ def _surely_refused(refusal: wire.Refusal, *, service: str, action: str) -> erro
         )
     if 400 <= refusal.status < 500 and refusal.code and refusal.status not in _UNCLEAR:
         return errors.NeedsChange(
-            reasons.Reason.REJECTED, f"{said}. Correct the CSR, its key or the name; it is not sent again until then."
+            reasons.Reason.REJECTED,
+            f"{said}. Correct the CSR, its key or the name; it is not sent again until then, or on request.",
         )
     return None
 
