@@ -404,11 +404,9 @@ def _late(code: int, **fields: object) -> Fault:
 _NO_ID, _TOO_LONG = "answered 200 with no valid id", "answered 200 with a body that is compressed or too long"
 _UPLOADS = "/v3/scm/csr/upload"  # who followed a redirection would end there
 DOUBTS = {
-    "reset-before": _Doubt({"reset": "before-store"}, "was sent, but the connection", 0),
-    "reset-after": _Doubt({"reset": "after-store"}, "was sent, but the connection", 1),
-    "no-answer-in-time": _Doubt(
-        {"delay": {"seconds": 8, "afterStore": True}}, "was sent, but no answer before the deadline", 1
-    ),
+    "reset-before": _Doubt({"reset": "before-store"}, "it was sent to SCM", 0),
+    "reset-after": _Doubt({"reset": "after-store"}, "it was sent to SCM", 1),
+    "no-answer-in-time": _Doubt({"delay": {"seconds": 8, "afterStore": True}}, "but no answer before the deadline", 1),
     "error-500": _Doubt(_status(500, errorCode="SCM.4001"), "answered 500 SCM.4001", 0),
     "error-500-stored": _Doubt(_late(500), "answered 500 SCM.0007", 1),
     "error-502": _Doubt(_late(502, form="html"), "answered 502", 1),
