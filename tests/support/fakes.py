@@ -104,6 +104,7 @@ class FakeScm:
         self.answers: collections.deque[Answer] = collections.deque()
         self.renames: collections.deque[Exception | None] = collections.deque()
         self.at_rename: Callable[[], None] = lambda: None
+        self.at_post: Callable[[], None] = lambda: None
         self.stores: list[FakeCsrStore] = []
         self.fault: errors.AccountFault | None = None
 
@@ -146,6 +147,7 @@ class FakeCsrStore:
         posted = Posted(name, content.hash, self.tenant)
         self._scm.posts.append(posted)
         self._scm.log.append(f"post {name}")
+        self._scm.at_post()
         await asyncio.sleep(0)
         if self._scm.answers:
             return await self._scm.answers.popleft()(content, name)

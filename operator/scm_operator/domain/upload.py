@@ -113,6 +113,11 @@ class Upload:
         return tuple(dict.fromkeys(names))
 
     @property
+    def asked(self) -> tuple[object, ...]:
+        """Return what others than the operator change about it."""
+        return self.uid, self.generation, self.deleting, self.reconcile_requested_at
+
+    @property
     def reconcile_requested(self) -> bool:
         """Say whether a person asked for a fresh look that was not yet reported."""
         return self.reconcile_requested_at not in {None, self.status.last_handled_reconcile_at}

@@ -9,38 +9,52 @@ from scm_operator.kube import client, paths
 
 
 class Versions:
-    """The newest known version of each Secret that is named somewhere: 100 bytes each, and none of its content."""
+    """The newest known version of each Secret that is named somewhere: 100 bytes each, and none of its content.
+
+    What a read has found is known, and yet news when the watch shows it: others who name the Secret wait to be told.
+    """
 
     def __init__(self, *, is_named: Callable[[account.SecretName], bool]) -> None:
         self._is_named = is_named
         self._versions: dict[account.SecretName, upload.ObservedSecret] = {}
+        self._untold: set[account.SecretName] = set()
 
     def get(self, name: account.SecretName) -> upload.ObservedSecret | None:
         """Return the newest version, or None if the Secret is absent as far as is known."""
         return self._versions.get(name)
 
     def put(self, name: account.SecretName, version: upload.ObservedSecret) -> bool:
-        """Take over a version. Return False if it is no news, or nobody names the Secret."""
-        known = self._versions.get(name)
-        if known and int(version.resource_version) <= int(known.resource_version):
-            return False
+        """Take over what the watch shows. Return False if it was told before, or nobody names the Secret."""
         if not self._is_named(name):
             self._versions.pop(name, None)
+            self._untold.discard(name)
+            return False
+        known = self._versions.get(name)
+        age = int(version.resource_version) - int(known.resource_version) if known else 1
+        if age < 0 or (age == 0 and name not in self._untold):
             return False
         self._versions[name] = version
+        self._untold.discard(name)
         return True
 
     def remove(self, name: account.SecretName, *, uid: str) -> bool:
-        """Take over a deletion. Return False if another uid stands there by now, or none."""
+        """Take over a deletion that the watch shows. Return False if another uid stands there by now, or none."""
         known = self._versions.get(name)
-        if known is None or known.uid != uid:
+        if (known and known.uid != uid) or (known is None and name not in self._untold):
             return False
-        del self._versions[name]
+        self._versions.pop(name, None)
+        self._untold.discard(name)
         return True
 
-    def drop(self, name: account.SecretName) -> None:
-        """Forget a Secret that a read did not find; the watch says so later."""
-        self._versions.pop(name, None)
+    def found(self, name: account.SecretName, version: upload.ObservedSecret | None) -> None:
+        """Take over what a read has found, None for no such Secret."""
+        known = self._versions.get(name)
+        if version is None:
+            if self._versions.pop(name, None):
+                self._untold.add(name)
+        elif self._is_named(name) and (known is None or int(version.resource_version) > int(known.resource_version)):
+            self._versions[name] = version
+            self._untold.add(name)
 
     def missing_from(self, names: Iterable[account.SecretName]) -> list[tuple[account.SecretName, str]]:
         """Return names and uids of known Secrets that a complete list doesn't hold."""
@@ -65,7 +79,7 @@ class SecretReader:
         try:
             body = await client.call(request, what=f"get Secret {name}")
         except errors.Gone:
-            self._versions.drop(name)
+            self._versions.found(name, None)
             return None
         except client.Refused as refusal:
             if refusal.status != 403:
@@ -77,7 +91,7 @@ class SecretReader:
             ) from None
         metadata, data = body["metadata"], body.get("data") or {}
         version = upload.ObservedSecret(name.name, metadata["uid"], metadata["resourceVersion"])
-        self._versions.put(name, version)
+        self._versions.found(name, version)
         return ports.Secret(version, {key: _decode(data[key]) for key in keys if key in data})
 
 

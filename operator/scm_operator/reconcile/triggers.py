@@ -40,7 +40,7 @@ class Triggers:
         write: queued, it would end the wait that the write has just begun.
         """
         before = self._uploads.get(seen.key)
-        if self._uploads.put(seen) and (before is None or _asked(before) != _asked(seen)):
+        if self._uploads.put(seen) and (before is None or before.asked != seen.asked):
             self._upload_queue.add(seen.key)
 
     def upload_gone(self, key: upload.UploadKey, *, uid: str) -> None:
@@ -108,11 +108,6 @@ class Triggers:
     def is_named(self, name: accounts.SecretName) -> bool:
         """Say whether any resource names this Secret."""
         return bool(self._uploads.naming(name) or self._accounts.naming(name))
-
-
-def _asked(seen: upload.Upload) -> tuple[object, ...]:
-    """Return what others than the operator change about an upload."""
-    return seen.uid, seen.generation, seen.deleting, seen.reconcile_requested_at
 
 
 def _lane_of(known: upload.Upload) -> queue.Lane:

@@ -221,7 +221,8 @@ class UploadReconciler:
         if isinstance(obstacle, errors.RetryLater):
             retry = queue.Retry(at_least=obstacle.retry_after or 0.0, slow=obstacle.slow)
         try:
-            await self._report_obstacle(current, wanted, obstacle)
+            if not await self._report_obstacle(current, wanted, obstacle):
+                return queue.Retry(at_least=retry.at_least if retry else 0.0)
         except errors.Gone:
             raise
         except errors.ApiServerError as error:
@@ -232,19 +233,21 @@ class UploadReconciler:
 
     async def _report_obstacle(
         self, current: upload.Upload, wanted: observation.Reading, obstacle: errors.Obstacle
-    ) -> None:
+    ) -> bool:
+        """Report it; return False if something else is asked for by now, of which a read may have told and no event."""
         versions = None if isinstance(wanted, observation.NotRead) else wanted.secrets
-        report_of_it = actions.Report(conditions.Verdict(obstacle.reason, obstacle.message), secrets=versions)
-        newest = self._known.get(current.key)
-        if newest is None or (newest.uid, newest.generation) != (current.uid, current.generation):
-            return  # another spec: its own look is due already
-        try:
-            await self._report(newest, report_of_it)
-        except errors.Conflict:
-            await self._refresh(current.key)
-            refreshed = self._known.get(current.key)
-            if refreshed and (refreshed.uid, refreshed.generation) == (current.uid, current.generation):
-                await self._report(refreshed, report_of_it)
+        verdict = conditions.Verdict(obstacle.reason, obstacle.message)
+        for _ in range(2):
+            newest = self._known.get(current.key)
+            if newest is None or newest.asked != current.asked:
+                return False
+            try:
+                await self._report(newest, actions.Report(verdict, secrets=versions))
+            except errors.Conflict:
+                await self._refresh(current.key)
+            else:
+                return True
+        return False
 
     async def _conclude(self, attempt: observation.Attempt) -> None:
         await self._journal.conclude(attempt)

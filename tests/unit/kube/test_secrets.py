@@ -94,7 +94,23 @@ async def test_read_is_known_before_its_event(api: server.FakeApiServer, kuberne
     for _ in range(2):
         await reader.read(NAME, keys=())
         assert reader.seen(NAME) == _version(5)
-    assert not versions.put(NAME, _version(5))
+
+
+def test_what_a_read_has_found_is_news_when_the_watch_shows_it() -> None:
+    """One upload's read must not keep the others who name the Secret from being told; they are told once."""
+    versions = _versions()
+    versions.found(NAME, _version(5))
+    assert not versions.put(NAME, _version(4))
+    assert [versions.put(NAME, _version(5)) for _ in range(2)] == [True, False]
+
+
+def test_what_a_read_has_not_found_is_news_when_the_watch_shows_its_deletion() -> None:
+    """A Secret that a read has missed is told as deleted once."""
+    versions = _versions()
+    assert versions.put(NAME, _version(5))
+    versions.found(NAME, None)
+    assert versions.get(NAME) is None
+    assert [versions.remove(NAME, uid="uid-1") for _ in range(2)] == [True, False]
 
 
 def test_newest_version_wins() -> None:

@@ -53,6 +53,14 @@ async def test_retry_after_survives_a_refused_write(world: worlds.World) -> None
     assert retry.at_least >= 60.0
 
 
+async def test_spec_changed_before_the_report_is_looked_at(world: worlds.World) -> None:
+    """A spec that changed before the report of a refusal, found out by its conflict, is looked at without its event."""
+    world.scm.say(errors.NeedsChange(reasons.Reason.REJECTED, "no."))
+    world.scm.at_post = lambda: world.cluster.change(worlds.WEB, {"name": "other"})
+    assert await world.reconcile() == queue.Retry()
+    assert world.reason() is None
+
+
 async def test_credential_that_may_not_be_read_is_asked_for_once(world: worlds.World) -> None:
     """A credential that is shown and may not be read costs one read, not one for each look of each upload."""
     name = account.SecretName("shop", "scm-token")

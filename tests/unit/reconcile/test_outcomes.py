@@ -62,7 +62,7 @@ async def test_rejected_is_not_sent_again_by_itself(world: World) -> None:
 
 
 async def test_obstacle_is_not_reported_upon_a_spec_that_it_does_not_judge(world: World) -> None:
-    """A spec that changes while the POST is out is not told the old one's fault."""
+    """A spec that changes while the POST is out is not told the old one's fault, and is looked at soon."""
 
     async def reject_meanwhile(_content: csr.Content, _name: str) -> ports.Entry:
         world.cluster.change(worlds.WEB, {"name": "other"})
@@ -70,7 +70,7 @@ async def test_obstacle_is_not_reported_upon_a_spec_that_it_does_not_judge(world
         raise REJECTED
 
     world.scm.say(reject_meanwhile)
-    assert await world.reconcile() is None
+    assert await world.reconcile() == queue.Retry()
     assert world.reason() is None
     await world.settle()
     assert world.reason() == "Uploaded"
