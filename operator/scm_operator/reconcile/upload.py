@@ -84,8 +84,8 @@ class UploadReconciler:
             await self._let_go(key, current)
             if current is None:
                 return None
-            if read_for != current.generation:  # another spec may name other Secrets
-                wanted, read_for = observation.NotRead(), current.generation
+            if read_for != (current.uid, current.generation):  # another spec, or a namesake's, may name other Secrets
+                wanted, read_for = observation.NotRead(), (current.uid, current.generation)
             observed, connection = await self._observe(current, wanted)
             try:
                 action = self._next(observed)

@@ -1,6 +1,6 @@
 """What changes between two steps of one pass, and what must survive a failed write."""
 
-from scm_operator.domain import account, errors, reasons
+from scm_operator.domain import account, csr, errors, reasons
 from scm_operator.reconcile import queue
 from tests.support import fake_cluster, fakes, pem
 from tests.unit.reconcile import world as worlds
@@ -34,6 +34,24 @@ async def test_secret_changed_while_the_other_is_read_is_read_again(world: world
     world.secrets.after_read = meanwhile
     await world.settle()
     assert len(world.scm.posts) == 1
+
+
+async def test_namesake_created_while_a_secret_is_read_is_read_for_itself(world: worlds.World) -> None:
+    """Re-created under the same name while its Secret is read: what is sent is the namesake's own content."""
+    world.secrets.put("web-csr", {"tls.csr": fakes.csr_pem(0), "other.csr": fakes.csr_pem(1)})
+
+    def meanwhile(name: account.SecretName) -> None:
+        if name.name == "web-csr":
+            world.secrets.after_read = lambda _: None
+            world.cluster.recreate(worlds.WEB)
+            world.cluster.bodies[worlds.WEB]["spec"]["csrSecretRef"] = {"name": "web-csr", "key": "other.csr"}
+            world.watch()
+
+    world.secrets.after_read = meanwhile
+    await world.settle()
+    (posted,) = world.scm.posts
+    wanted = csr.content_of(csr.parse_request(fakes.csr_pem(1), source="other"), None)
+    assert posted.content_hash == wanted.hash
 
 
 async def test_retry_after_survives_a_conflict(world: worlds.World) -> None:
