@@ -2,12 +2,13 @@
 # Needs Python 3.11+, git and make; the rest is installed into .venv and built into the user's cache folder.
 
 PYTHON ?= python3
+JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit cluster check format lint types imports dependencies locks lock clean
+.PHONY: help demo test unit crash cluster check format lint types imports dependencies locks lock clean
 
 help:  ## print this list
 	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,10 +18,14 @@ demo: $(STAMP)  ## see an upload become Ready: real API server, SCM simulator, o
 
 test: $(STAMP)  ## all tests; the cluster tests run on a real kube-apiserver and etcd
 	@$(BIN)/python -m dev.control_plane build
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 unit: $(STAMP)  ## the unit tests alone: no cluster
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) tests/unit $(ARGS)
+
+crash: $(STAMP)  ## kill the operator in SEEDS=100 runs and look for what is doubled or lost (SEED=17 replays one)
+	@$(BIN)/python -m dev.control_plane build
+	@$(BIN)/python -m tests.crash $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --jobs $(JOBS) $(ARGS)
 
 cluster: $(STAMP)  ## a real control plane with the CRDs installed; prints KUBECONFIG, stays until Ctrl-C
 	@$(BIN)/python -m dev.control_plane run

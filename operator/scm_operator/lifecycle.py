@@ -12,8 +12,8 @@ from scm_operator import kube
 from scm_operator.domain import account as accounts
 from scm_operator.domain import errors, upload
 from scm_operator.handlers import listener, watches
-from scm_operator.kube import client, events, resources, secret_watch
-from scm_operator.reconcile import account, queue, triggers
+from scm_operator.kube import client, events, journal, resources, secret_watch
+from scm_operator.reconcile import account, queue, report, resync, triggers
 from scm_operator.reconcile import upload as uploads
 
 _log = logging.getLogger(__name__)
@@ -31,24 +31,59 @@ class Fatal(Exception):  # noqa: N818 - reads as what is the matter
     """The process can't go on; its supervisor starts it again."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """The process's own complete lists of its kinds: what a watch doesn't tell of, and what terms there are."""
+
+    kubernetes: client.Kubernetes
+    triggers: triggers.Triggers
+    known: report.UploadCache
+
+    async def list_all(self) -> None:
+        """List all kinds: a watch that lists again tells of no deletion meanwhile. Raises: ApiServerError."""
+        for kind, plural in _ACCOUNT_PLURALS.items():
+            listed = await resources.list_all(self.kubernetes, plural, parse=accounts.parse_account)
+            self.triggers.accounts_listed(
+                listed.items, kind=kind, names=listed.names, resource_version=listed.resource_version
+            )
+        uploads_listed = await resources.list_all(self.kubernetes, kube.UPLOADS, parse=upload.parse_upload)
+        self.triggers.uploads_listed(
+            uploads_listed.items, names=uploads_listed.names, resource_version=uploads_listed.resource_version
+        )
+
+    def highest_term(self) -> int:
+        """Return the highest term that any status has."""
+        return max((known.status.term for known in self.known), default=0)
+
+    async def status_terms_exist(self) -> bool:
+        """List all, and say whether any resource was ever worked on. Raises: ApiServerError."""
+        await self.list_all()
+        return self.highest_term() > 0
+
+
 @dataclasses.dataclass(slots=True)
 class Operator:
     """All parts of one process; `run` is their order in time."""
 
     kubernetes: client.Kubernetes
+    listing: Listing
     triggers: triggers.Triggers
     secret_watch: secret_watch.SecretWatch
     events: events.EventSink
+    journal: journal.LeaseJournal
+    resync: resync.Resync
     upload_reconciler: uploads.UploadReconciler
     upload_queue: queue.WorkQueue[upload.UploadKey]
     account_reconciler: account.AccountReconciler
     account_queue: queue.WorkQueue[accounts.AccountKey]
     shutdown_timeout: float
     _workers: list[asyncio.Task[None]] = dataclasses.field(default_factory=list)
+    _renewing: asyncio.Task[str] | None = None
     _ending: bool = False
+    _lost: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set. Raises: Fatal when a watch has ended by itself."""
+        """Work until ``stop`` is set. Raises: Fatal when the Lease is lost, or a part has ended by itself."""
         told = listener.TriggerListener(self.triggers, uploads=kube.UPLOADS)
         watching = self._watches(told)
         watching.start()
@@ -67,7 +102,9 @@ class Operator:
         if not stop.is_set():
             raise Fatal(f"{'; '.join(failures)}: the process has to start again")
         if unwritten:
-            raise Fatal(f"{len(unwritten)} outcomes could not be written in time: SCM may have entries nobody names")
+            raise Fatal(
+                f"{len(unwritten)} outcomes could not be written in time: the next leader looks for them in SCM"
+            )
 
     def _watches(self, told: listener.TriggerListener) -> watches.Watches:
         endpoint = self.kubernetes.endpoint
@@ -82,56 +119,74 @@ class Operator:
         )
 
     async def _serve(self, told: listener.TriggerListener) -> None:
-        """List and then work; after each later list of a watch list again, and compare."""
+        """Know everything, become the leader, then work; after each later list of a watch list again, and compare."""
         await told.listed_all(PLURALS)
-        await _until_it_works(self._list)
+        await _until_it_works(self.listing.list_all)
         await _until_it_works(self.secret_watch.sync)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._compare(told))
+            tasks.create_task(self._lead(tasks.create_task(self.secret_watch.run())))
+
+    async def _lead(self, watching_secrets: asyncio.Task[None]) -> None:
+        """Wait for the Lease, and begin; what an earlier leader wrote last may not have come by the watch yet."""
+        await self.journal.acquire()
+        self._renewing = asyncio.create_task(self.journal.run())
+        await _until_it_works(self.listing.list_all)
+        if (highest := self.listing.highest_term()) > self.journal.term:
+            raise Fatal(f"a status has term {highest}, this leader {self.journal.term}: it takes a higher one")
+        for attempt in self.journal.attempts():
+            self.upload_queue.add(attempt.key)
         _log.info("ready: %d uploads wait to be looked at", len(self.upload_queue), extra={"event": "Started"})
         self._workers += [
             asyncio.create_task(self.upload_queue.run(self.upload_reconciler.reconcile)),
             asyncio.create_task(self.account_queue.run(self.account_reconciler.reconcile)),
         ]
+        self.upload_reconciler.on_higher_term = self._step_down
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.secret_watch.run())
-            tasks.create_task(self._compare(told))
-            tasks.create_task(self._fail_without_workers())
+            tasks.create_task(self._watch_secrets_anew(watching_secrets))
+            tasks.create_task(self.resync.run())
+            tasks.create_task(self._fail_when_one_ends(self._renewing))
 
-    async def _fail_without_workers(self) -> None:
-        await asyncio.wait(self._workers, return_when=asyncio.FIRST_COMPLETED)
-        if not self._ending:
+    async def _watch_secrets_anew(self, watching: asyncio.Task[None]) -> None:
+        """List once more: of a Secret that an upload came to name meanwhile, earlier events were dropped."""
+        watching.cancel()
+        await asyncio.wait([watching])
+        await _until_it_works(self.secret_watch.sync)
+        await self.secret_watch.run()
+
+    def _step_down(self) -> None:
+        """A status is from a later leader, or from a backup that is: nothing is done before the term is higher."""
+        if self._renewing:
+            self._renewing.cancel()
+
+    async def _fail_when_one_ends(self, renewing: asyncio.Task[str]) -> None:
+        await asyncio.wait([*self._workers, renewing], return_when=asyncio.FIRST_COMPLETED)
+        if self._ending:
+            return
+        if not renewing.done():
             raise Fatal("a work queue has ended")
+        self._lost = True
+        if renewing.cancelled():
+            raise Fatal("a status has a higher term than this leader")
+        raise Fatal(f"the Lease is lost: {renewing.result()}")
 
     async def _compare(self, told: listener.TriggerListener) -> None:
         while True:
             await told.listed_again()
-            await _until_it_works(self._list)
-
-    async def _list(self) -> None:
-        """Make an own list of our kinds: a watch that lists again doesn't tell of what was deleted meanwhile."""
-        for kind, plural in _ACCOUNT_PLURALS.items():
-            listed = await resources.list_all(self.kubernetes, plural, parse=accounts.parse_account)
-            self.triggers.accounts_listed(
-                listed.items, kind=kind, names=listed.names, resource_version=listed.resource_version
-            )
-        uploads_listed = await resources.list_all(self.kubernetes, kube.UPLOADS, parse=upload.parse_upload)
-        self.triggers.uploads_listed(
-            uploads_listed.items, names=uploads_listed.names, resource_version=uploads_listed.resource_version
-        )
+            await _until_it_works(self.listing.list_all)
 
     async def _end(self, background: list[asyncio.Task[Any]]) -> tuple[upload.UploadKey, ...]:
-        """Begin nothing more; let calls in flight end and write their outcome; return what could not be written."""
+        """Begin nothing more; let calls in flight end and write their outcome; return what could not be written.
+
+        Without the Lease nothing is waited for: the next leader may be at work already, and finds all in the journal.
+        """
         self._ending = True
         _log.info("stopping: calls in flight are finished first", extra={"event": "Stopping"})
         self.upload_queue.stop()
         self.account_queue.stop()
         self.upload_reconciler.stop()
-        try:
-            async with asyncio.timeout(self.shutdown_timeout):
-                if self._workers:
-                    await asyncio.wait(self._workers)
-                await self._write_outcomes()
-        except TimeoutError:
-            pass
+        if not self._lost:
+            await self._finish()
         unwritten = self.upload_reconciler.unwritten
         for key in unwritten:
             outcome = self.upload_reconciler.outcome_of(key)
@@ -139,11 +194,30 @@ class Operator:
         for task in background:
             task.cancel()
         await asyncio.wait(background)
+        await self._say_goodbye()
+        return unwritten
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(self.shutdown_timeout):
+                if self._workers:
+                    await asyncio.wait(self._workers)
+                await self._write_outcomes()
+        except TimeoutError:
+            pass
+
+    async def _say_goodbye(self) -> None:
+        """Give the Lease back, with what is unknown in it, and write the Events that wait."""
+        if self._renewing:
+            self._renewing.cancel()
+            await asyncio.wait([self._renewing])
+        with contextlib.suppress(TimeoutError, errors.ApiServerError):
+            async with asyncio.timeout(_GOODBYE):
+                await self.journal.release()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE):
                 await self.events.flush()
         await self.account_reconciler.aclose()
-        return unwritten
 
     async def _write_outcomes(self) -> None:
         while keys := self.upload_reconciler.unwritten:

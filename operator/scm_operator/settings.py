@@ -54,6 +54,24 @@ class Settings(pydantic_settings.BaseSettings):
         30.0, description="First backoff in seconds where only a person can help (credential, permission, endpoint)."
     )
     retry_longest: Seconds = pydantic.Field(300.0, description="Longest backoff in seconds.")
+    lease_duration: Seconds = pydantic.Field(
+        15.0, description="Seconds after which another replica takes over from a leader that says nothing."
+    )
+    renew_deadline: Seconds = pydantic.Field(
+        10.0, description="Seconds after its last renewal in which a leader still begins something."
+    )
+    retry_period: Seconds = pydantic.Field(
+        2.0, description="Seconds between two renewals of the leader, and two looks of those that wait."
+    )
+    settle_time: Seconds = pydantic.Field(
+        30.0, description="Seconds after a call's deadline in which SCM may still store what was sent."
+    )
+    resync_interval: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)] = pydantic.Field(
+        36_000.0, description="Seconds in which each uploaded entry is looked at in SCM once; 0 turns it off."
+    )
+    deletion_deadline: Seconds = pydantic.Field(
+        600.0, description="Seconds after which a resource is let go whose entries can't be deleted."
+    )
     shutdown_timeout: Seconds = pydantic.Field(
         45.0, description="Seconds that a stop may take to end calls in flight and write their outcome."
     )
@@ -73,6 +91,16 @@ class Settings(pydantic_settings.BaseSettings):
             raise ValueError(
                 f"{_flag('shutdown_timeout')} must be longer than {_flag('call_timeout')}: "
                 "a call in flight is not cut off"
+            )
+        if not self.lease_duration > self.renew_deadline > self.retry_period:
+            raise ValueError(
+                f"{_flag('lease_duration')} must be longer than {_flag('renew_deadline')}, and that longer than "
+                f"{_flag('retry_period')}"
+            )
+        if self.settle_time <= self.lease_duration - self.renew_deadline:
+            raise ValueError(
+                f"{_flag('settle_time')} must be longer than {_flag('lease_duration')} less {_flag('renew_deadline')}: "
+                "what a leader sends with its last breath must not come after it"
             )
         for first in ("retry_first", "retry_slow"):
             if self.retry_longest < getattr(self, first):

@@ -124,6 +124,8 @@ class Simulator:
         request[requests_log.RECORD] = self._log.add(record)
         fired = self._faults.fire(_call(record))
         record.faults = tuple(rule.name for rule in fired)
+        stale = [rule.action.seconds for rule in fired if isinstance(rule.action, fault_actions.StaleList)]
+        request[scm.STALE_SECONDS] = max(stale, default=0.0)
         proceed = functools.partial(_handle, request, handler, request_id=request_id)
         try:
             response = await self._faults.around(fired, request_id=request_id, proceed=proceed)

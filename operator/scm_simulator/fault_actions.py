@@ -64,6 +64,13 @@ class Delay(Nothing):
         return self.late
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class StaleList(Nothing):
+    """Lists as the service was some seconds ago: what was created since isn't there yet. Other calls know it."""
+
+    seconds: float
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Action):
     """Answers with an error in one of its forms."""

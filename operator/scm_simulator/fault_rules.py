@@ -13,7 +13,9 @@ _STAGES: Final = ("before-store", "after-store")
 _LONGEST_SECONDS: Final = 86_400.0
 _MOST_CALLS: Final = 1_000_000_000
 _MOST_BYTES: Final = 100_000_000
-_ACTIONS: Final = ("status", "delay", "reset", "malformedJson", "withoutId", "hugeAnswer", "redirect", "throttle")
+_ACTIONS: Final = (
+    *("status", "delay", "reset", "malformedJson", "withoutId", "hugeAnswer", "redirect", "throttle", "staleList"),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +213,11 @@ def _throttle(document: object, at: str) -> fault_actions.Action:
     )
 
 
+def _stale_list(document: object, at: str) -> fault_actions.Action:
+    fields = shapes.mapping(document, at=at, required=["seconds"])
+    return fault_actions.StaleList(shapes.number(fields["seconds"], at=f"{at}.seconds", least=0, most=_LONGEST_SECONDS))
+
+
 def _glob(path: str) -> re.Pattern[str]:
     """Return a pattern in which only * is special: any characters, slashes too."""
     return re.compile(".*".join(re.escape(part) for part in path.split("*")))
@@ -225,4 +232,5 @@ _READERS: Final[Mapping[str, Callable[[object, str], fault_actions.Action]]] = {
     "hugeAnswer": _huge_answer,
     "redirect": _redirect,
     "throttle": _throttle,
+    "staleList": _stale_list,
 }

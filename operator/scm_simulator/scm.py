@@ -21,6 +21,9 @@ PAGE_SIZES: Final = (10, 20, 50)
 LARGEST_OFFSET: Final = 100
 ALGORITHMS: Final = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_P256", "EC_P384", "SM2")
 
+STALE_SECONDS: Final = web.RequestKey("stale-seconds", float)
+"""Where a list finds how many seconds old its answer is to be."""
+
 _ID_LENGTHS: Final = range(16, 41)
 _KEY_CODES: Final[dict[type[ValueError], str]] = {
     csr.KeyNotPemError: errors.KEY_NOT_PEM,
@@ -90,10 +93,11 @@ class Scm:
         if (algorithm := query.get("private_key_algo")) not in (None, *ALGORITHMS):
             _refuse(f"private_key_algo must be one of {', '.join(ALGORITHMS)}")
         fragment = query.get("name", "")[:FILTER_LENGTH]
+        seen = self._now() - int(request.get(STALE_SECONDS, 0.0) * 1000)
         found = [
             entry
             for entry in self._entries.of(tenant)
-            if fragment in entry.name and algorithm in (None, entry.csr.algorithm)
+            if fragment in entry.name and algorithm in (None, entry.csr.algorithm) and entry.create_time <= seen
         ]
         start = {"rows": offset, "pages": offset * limit, "ignored": 0}[self._offset]
         page = [_document(entry) for entry in found[start : start + limit]]

@@ -1,51 +1,26 @@
-"""What a real API server makes of the three kinds: what it refuses and with which words, and what kubectl shows."""
+"""What a real API server makes of new resources of the three kinds: what it refuses and with which words."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dev.control_plane import ControlPlane
+from tests.cluster.crd_manifests import (
+    CERTIFICATE,
+    LOGIN,
+    PRIVATE_KEY,
+    TOKEN,
+    Manifest,
+    account,
+    login,
+    manifest,
+    upload,
+)
 
+TIMEOUT = "must be a time from 1s to 30s, in whole seconds or milliseconds, such as 30s or 2500ms"
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
-
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"
-
-TOKEN = {"token": {"secretRef": {"name": "scm-token"}}}
-LOGIN: dict[str, Any] = {
-    "iamEndpoint": "https://iam.example.com",
-    "domain": "acme",
-    "user": "cert-bot",
-    "secretRef": {"name": "scm-iam"},
-    "scope": {"project": "cn-north-4"},
-}
-ELSEWHERE = "another tenant is another account; create a new account and name it in the accountRef of the uploads"
-
-Manifest = dict[str, Any]
-
-
-def manifest(kind: str, name: str, spec: object) -> Manifest:
-    """Write down a resource of one of our kinds."""
-    return {"apiVersion": "scm.certops.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
-
-
-def upload(called: str = "shop-tls", **spec: object) -> Manifest:
-    """Write down the shortest valid upload, with what the test adds to its spec."""
-    return manifest("CertificateRequestUpload", called, {"csrSecretRef": {"name": "shop-tls"}} | spec)
-
-
-def account(**spec: object) -> Manifest:
-    """Write down an account with a token, with what the test adds to its spec."""
-    return manifest("ScmAccount", "default", {"auth": TOKEN} | spec)
-
-
-def login(**changes: object) -> Manifest:
-    """Write down an account with a password, its login changed; a field that is None is left out."""
-    password = {field: value for field, value in (LOGIN | changes).items() if value is not None}
-    return account(endpoint="https://scm.example.com", auth={"password": password})
 
 
 def refusal(control_plane: ControlPlane, resource: Manifest) -> str:
@@ -124,6 +99,16 @@ def accepted(control_plane: ControlPlane, resource: Manifest) -> Manifest:
             id="name that no account can have",
         ),
         pytest.param(
+            upload(deletionPolicy="Orphan"),
+            'spec.deletionPolicy: Unsupported value: "Orphan": supported values: "Retain", "Delete"',
+            id="unknown policy for deleting",
+        ),
+        pytest.param(
+            upload(adoptionPolicy="Always"),
+            'spec.adoptionPolicy: Unsupported value: "Always": supported values: "Never", "IfIdentical"',
+            id="unknown policy for adopting",
+        ),
+        pytest.param(
             upload(privatekeySecretRef={"name": "shop-tls"}),
             'unknown field "spec.privatekeySecretRef"',
             id="misspelt field",
@@ -146,6 +131,8 @@ def test_a_mistake_in_an_upload_is_refused(control_plane: ControlPlane, resource
             upload(csrSecretRef={"name": "shop.v1", "key": "_CSR-1.pem"}), id="every sign that a key may have"
         ),
         pytest.param(upload(accountRef={"kind": "ClusterScmAccount", "name": "production"}), id="cluster account"),
+        pytest.param(upload(deletionPolicy="Delete"), id="deleted with its resource"),
+        pytest.param(upload(adoptionPolicy="IfIdentical"), id="adopted"),
     ],
 )
 def test_an_unusual_upload_is_accepted(control_plane: ControlPlane, resource: Manifest) -> None:
@@ -263,6 +250,31 @@ def test_a_password_in_an_endpoint_is_refused_and_not_repeated(control_plane: Co
     assert "hunter2" not in answer
 
 
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"requestsPerSecond": 0}, "should be greater than or equal to 1"),
+        ({"requestsPerSecond": 1001}, "should be less than or equal to 1000"),
+        ({"requestsPerSecond": 0.5}, "must be of type integer"),
+        ({"concurrency": 0}, "should be greater than or equal to 1"),
+        ({"concurrency": 101}, "should be less than or equal to 100"),
+        ({"timeout": "x" * 17}, "may not be more than 16"),
+        ({"timeout": 30}, "must be of type string"),
+        ({"timeout": ""}, "should be at least 1 chars long"),
+        *(({"timeout": text}, TIMEOUT) for text in ("30", "soon", "1.5s", "-5s", " 5s", "5s\n", "999ms", "0s")),
+        *(({"timeout": text}, TIMEOUT) for text in ("31s", "30001ms", "1m", "0s30s", "99999s", "100000s")),
+    ],
+    ids=str,
+)
+def test_a_limit_is_refused(control_plane: ControlPlane, limit: Manifest, message: str) -> None:
+    """A limit has a least and a greatest value, and a time is written in seconds or milliseconds."""
+    (field,) = limit
+    answer = refusal(control_plane, account(region="cn-north-4", limits=limit))
+
+    assert f"spec.limits.{field}" in answer
+    assert message in answer
+
+
 @pytest.mark.parametrize("bundle", [PRIVATE_KEY, CERTIFICATE + PRIVATE_KEY], ids=["alone", "after a certificate"])
 def test_a_private_key_in_a_ca_bundle_is_not_repeated(control_plane: ControlPlane, bundle: str) -> None:
     """A key pasted by mistake stays out of terminals and CI logs."""
@@ -279,6 +291,16 @@ def test_a_private_key_in_a_ca_bundle_is_not_repeated(control_plane: ControlPlan
         pytest.param(account(endpoint="http://127.1.2.3"), id="plain http to a loopback address"),
         pytest.param(account(endpoint="http://[::1]:8080"), id="plain http to the IPv6 loopback address"),
         pytest.param(account(region="cn-north-4", caBundle=CERTIFICATE), id="own authorities"),
+        *(
+            pytest.param(account(region="cn-north-4", limits={"timeout": text}), id=f"timeout of {text}")
+            for text in ("1s", "1000ms", "2500ms", "30s", "30000ms")
+        ),
+        pytest.param(
+            account(region="cn-north-4", limits={"requestsPerSecond": 1, "concurrency": 1}), id="least limits"
+        ),
+        pytest.param(
+            account(region="cn-north-4", limits={"requestsPerSecond": 1000, "concurrency": 100}), id="greatest limits"
+        ),
         pytest.param(login(scope={"domainID": "0123456789abcdef0123456789abcdef"}), id="scope by id"),
         pytest.param(
             account(region="cn-north-4", auth={"password": {**LOGIN, "iamEndpoint": "https://iam.example.com"}}),
@@ -303,6 +325,8 @@ def test_an_upload_has_its_defaults_written_out(control_plane: ControlPlane) -> 
         "csrSecretRef": {"name": "shop-tls", "key": "tls.csr"},
         "privateKeySecretRef": {"name": "shop-tls", "key": "tls.key"},
         "accountRef": {"kind": "ScmAccount", "name": "production"},
+        "deletionPolicy": "Retain",
+        "adoptionPolicy": "Never",
         "suspend": False,
     }
 
@@ -314,6 +338,16 @@ def test_an_account_has_its_defaults_written_out(control_plane: ControlPlane) ->
 
     assert token["secretRef"] == {"name": "scm-token", "key": "token"}
     assert password["secretRef"] == {"name": "scm-iam", "key": "password"}
+
+
+@pytest.mark.parametrize("kind", ["ScmAccount", "ClusterScmAccount"])
+@pytest.mark.parametrize("given", [{}, {"limits": {}}, {"limits": {"concurrency": 2}}], ids=["none", "empty", "one"])
+def test_a_limit_that_nobody_set_is_written_out(control_plane: ControlPlane, kind: str, given: dict[str, Any]) -> None:
+    """`kubectl get -o yaml` shows the limits that hold, whichever of them were set."""
+    stored = accepted(control_plane, account(region="cn-north-4", **given) | {"kind": kind})
+
+    usual = {"requestsPerSecond": 10, "concurrency": 8, "timeout": "30s"}
+    assert stored["spec"]["limits"] == usual | given.get("limits", {})
 
 
 @pytest.mark.parametrize(
@@ -328,191 +362,6 @@ def test_an_account_has_its_defaults_written_out(control_plane: ControlPlane) ->
 def test_a_new_resource_is_in_progress_from_the_first_second(control_plane: ControlPlane, resource: Manifest) -> None:
     """Its status is about no generation yet, so that tools which wait don't take it for done."""
     assert accepted(control_plane, resource)["status"] == {"observedGeneration": -1}
-
-
-FINISHED: dict[str, Any] = {
-    "observedGeneration": 1,
-    "scmID": "474a519e2c884c34a2d01033a6493b3c",
-    "scmName": "shop-tls-2026",
-    "createTime": "2023-05-29T01:56:39.000Z",
-    "origin": "Uploaded",
-    "account": {"kind": "ClusterScmAccount", "name": "production"},
-    "tenant": {
-        "endpoint": "https://scm.cn-north-4.myhuaweicloud.com",
-        "domain": "acme",
-        "scope": "project=cn-north-4",
-        "account": "ClusterScmAccount/production",
-    },
-    "contentHash": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    "csr": {"commonName": "shop.example.com", "dnsNameCount": 2, "keyAlgorithm": "EC_P256"},
-    "observedSecrets": [
-        {"name": "shop-tls", "uid": "0b0c1b0e-6f0c-4f59-9d0f-3b1f6c1f4a11", "resourceVersion": "123"},
-    ],
-    "lastHandledReconcileAt": "2026-11-24T10:00:00Z",
-    "conditions": [
-        {
-            "type": "Ready",
-            "status": "True",
-            "reason": "Uploaded",
-            "message": "SCM has the CSR.",
-            "observedGeneration": 1,
-            "lastTransitionTime": "2026-11-24T10:00:00Z",
-        },
-    ],
-}
-"""The status of an upload that went well, every field set."""
-
-READY = {
-    "observedGeneration": 1,
-    "conditions": [FINISHED["conditions"][0] | {"reason": "Ready"}],
-}
-"""The status of an account that can be used."""
-
-
-@pytest.fixture(scope="module")
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """Store one finished upload and an account of each kind that are ready, all named crd-test, in this namespace."""
-    resources = [
-        upload(called="crd-test", suspend=True),
-        login() | {"metadata": {"name": "crd-test"}},
-        account(region="cn-north-4") | {"kind": "ClusterScmAccount", "metadata": {"name": "crd-test"}},
-    ]
-    control_plane.kubectl("create", "namespace", "crd-test")
-    control_plane.kubectl(
-        "create", "-n", "crd-test", "-f", "-", input="\n---\n".join(json.dumps(resource) for resource in resources)
-    )
-    for kind, status in (("cru", FINISHED), ("scma", READY), ("cscma", READY)):
-        patch = json.dumps({"status": status})
-        control_plane.kubectl(
-            "patch", kind, "crd-test", "-n", "crd-test", "--subresource=status", "--type=merge", "-p", patch
-        )
-    yield "crd-test"
-    control_plane.kubectl("delete", "cru,scma,cscma", "crd-test", "-n", "crd-test")
-    control_plane.kubectl("delete", "namespace", "crd-test", "--wait=false")
-
-
-@pytest.mark.parametrize(
-    ("patch", "message"),
-    [
-        pytest.param(
-            {"endpoint": "https://other.example.com"}, "spec.endpoint: Forbidden: can't be edited", id="endpoint"
-        ),
-        pytest.param(
-            {"endpoint": None, "region": "cn-north-4"}, "spec.region: Forbidden: can't be edited", id="region"
-        ),
-        pytest.param(
-            {"auth": {"password": {"domain": "other"}}},
-            "spec.auth.password.domain: Forbidden: can't be edited",
-            id="domain",
-        ),
-        pytest.param(
-            {"auth": {"password": {"scope": {"project": "cn-south-1"}}}},
-            "spec.auth.password.scope: Forbidden: can't be edited",
-            id="scope by another name",
-        ),
-        pytest.param(
-            {"auth": {"password": {"scope": {"project": None, "domain": "acme"}}}},
-            "spec.auth.password.scope: Forbidden: can't be edited",
-            id="scope of another kind",
-        ),
-        pytest.param(
-            {"auth": {"password": None} | TOKEN},
-            "spec.auth: Forbidden: can't be changed between token and password",
-            id="password to token",
-        ),
-    ],
-)
-def test_an_account_stays_with_its_tenant(
-    control_plane: ControlPlane, namespace: str, patch: Manifest, message: str
-) -> None:
-    """What decides the tenant can't be edited, and the refusal says what to do instead."""
-    answer = edited("scma", patch, control_plane=control_plane, namespace=namespace, check=False)
-
-    assert message in answer
-    assert ELSEWHERE in answer
-
-
-def test_a_cluster_account_stays_with_its_tenant(control_plane: ControlPlane, namespace: str) -> None:
-    """A cluster account's region can't be edited, nor its token exchanged for a password."""
-    patch = {"region": "cn-south-1", "auth": {"token": None, "password": LOGIN}}
-    answer = edited("cscma", patch, control_plane=control_plane, namespace=namespace, check=False)
-
-    assert "spec.region: Forbidden: can't be edited" in answer
-    assert "spec.auth: Forbidden: can't be changed between token and password" in answer
-
-
-def test_the_rest_of_an_account_can_be_edited(control_plane: ControlPlane, namespace: str) -> None:
-    """Another user, Secret or address of IAM, and other authorities, are the same tenant."""
-    password = {
-        "user": "other",
-        "secretRef": {"name": "other", "key": "other"},
-        "iamEndpoint": "https://other.example.com",
-    }
-    patch = {"auth": {"password": password}, "caBundle": CERTIFICATE}
-
-    assert "patched" in edited("scma", patch, control_plane=control_plane, namespace=namespace)
-
-
-def edited(kind: str, spec: Manifest, *, control_plane: ControlPlane, namespace: str, check: bool = True) -> str:
-    """Change the spec of the stored account in a dry run, and return what kubectl prints."""
-    patch = json.dumps({"spec": spec})
-    done = control_plane.kubectl(
-        *("patch", kind, "crd-test", "-n", namespace, "--dry-run=server", "--type=merge", "-p", patch), check=check
-    )
-    return done.stdout + done.stderr
-
-
-def test_a_finished_status_is_stored_as_it_was_written(control_plane: ControlPlane, namespace: str) -> None:
-    """The schema knows every field of the status: none is dropped."""
-    stored = control_plane.kubectl("get", "cru", "crd-test", "-n", namespace, "-o", "json")
-
-    assert json.loads(stored.stdout)["status"] == FINISHED
-
-
-def table(control_plane: ControlPlane, *args: str) -> list[list[str]]:
-    """Return what `kubectl get` prints, by row and column."""
-    return [line.split() for line in control_plane.kubectl("get", *args).stdout.splitlines()]
-
-
-def test_kubectl_shows_an_upload_in_five_columns(control_plane: ControlPlane, namespace: str) -> None:
-    """`kubectl get` shows the id and whether it is ready, and fits a terminal."""
-    header, row = table(control_plane, "cru", "-n", namespace)
-
-    assert header == ["NAME", "SCM-ID", "READY", "REASON", "AGE"]
-    assert row[:-1] == ["crd-test", "474a519e2c884c34a2d01033a6493b3c", "True", "Uploaded"]
-
-
-def test_kubectl_shows_more_of_an_upload_when_asked(control_plane: ControlPlane, namespace: str) -> None:
-    """`kubectl get -o wide` adds the name, the account and the time, which is a time and not an age."""
-    header, row = table(control_plane, "cru", "-n", namespace, "-o", "wide")
-
-    assert header == ["NAME", "SCM-ID", "NAME-IN-SCM", "READY", "REASON", "ACCOUNT", "CREATED", "AGE"]
-    assert row[1:-1] == [
-        *("474a519e2c884c34a2d01033a6493b3c", "shop-tls-2026", "True", "Uploaded", "production"),
-        "2023-05-29T01:56:39.000Z",
-    ]
-
-
-@pytest.mark.parametrize(("kind", "place"), [("scma", "https://scm.example.com"), ("cscma", "cn-north-4")])
-def test_kubectl_shows_whether_an_account_is_ready(
-    control_plane: ControlPlane, namespace: str, kind: str, place: str
-) -> None:
-    """`kubectl get -o wide` shows an account's state and where it leads."""
-    header, row = table(control_plane, kind, "crd-test", "-n", namespace, "-o", "wide")
-
-    assert header == ["NAME", "READY", "REASON", "ENDPOINT", "REGION", "AGE"]
-    assert row[:-1] == ["crd-test", "True", "Ready", place]
-
-
-def test_kubectl_get_scm_lists_all_three_kinds(control_plane: ControlPlane, namespace: str) -> None:
-    """One word asks for everything that belongs to the operator."""
-    listed = control_plane.kubectl("get", "scm", "-n", namespace, "-o", "name").stdout.split()
-
-    assert {
-        "certificaterequestupload.scm.certops.dev/crd-test",
-        "scmaccount.scm.certops.dev/crd-test",
-        "clusterscmaccount.scm.certops.dev/crd-test",
-    } <= set(listed)
 
 
 def test_kubectl_explains_a_field(control_plane: ControlPlane) -> None:

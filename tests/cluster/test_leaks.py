@@ -38,6 +38,8 @@ _OUTCOMES: Mapping[str, str] = {
     "forbidden": "AccessDenied",
     "unknown": "OutcomeUnknown",
     "unusable": "OutcomeUnknown",
+    "adopting": "AdoptionUnknown",
+    "renamed": "ServerError",
 }
 
 
@@ -74,6 +76,9 @@ def aftermath(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             _fault("UploadCsr", "forbidden", code=403, errorCode="SCM.0002", errorMsg=echo),
             _fault("UploadCsr", "unknown", code=500, errorMsg=echo, afterStore=True),
             {"match": {"name": "unusable"}, "do": {"withoutId": True}},
+            *(_fault(operation, code=403, errorCode="SCM.0002", errorMsg=echo) for operation in ("ListCsr", "ShowCsr")),
+            _fault("UpdateCsr", code=502, errorMsg=echo),
+            _fault("DeleteCsr", code=500, errorMsg=echo),
         )
         # A login that gives a known token: IAM's answer is a fault's, and the token a static one.
         simulator.faults(_fault("CreateToken", code=201, headers={"X-Subject-Token": _IAM_TOKEN}), *refusals)
@@ -93,15 +98,24 @@ def aftermath(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             secret("dead", {"token": _DEAD_TOKEN}),
             secret("short", {"token": _SHORT_TOKEN}),
             secret("wrong", {"password": _WRONG_PASSWORD}),
-            account("default", user.spec()),
+            *(account(name, user.spec()) for name in ("default", "drift")),
             *(account(name, token_spec(simulator.url, secret=name)) for name in ("ready", "dead", "short")),
             account("wrong", user.spec(secret="wrong")),  # noqa: S106 - a Secret's name
             *(_upload(name) for name in ("fine", "rejected", "forbidden", "unknown", "unusable")),
+            _upload("renamed", account="drift"),
+            _upload("deleted", account="drift", deletionPolicy="Delete"),
+            _upload("adopting", adoptionPolicy="IfIdentical"),
             *(_upload(name, key=name) for name in ("mismatch", "not-pem", "bad-pem", "encrypted")),
             upload("swapped", csrSecretRef={"name": "pair", "key": "tls.key"}),
             _upload("fine-token", account="ready"),
             *(_upload(name, account=name) for name in ("dead", "short")),
         )
+        namespace.ready("renamed")
+        namespace.ready("deleted")
+        put(namespace, _upload("renamed", account="drift", name="renamed-after"))
+        namespace.look_again("fine")  # an entry that may not be looked at
+        namespace.kubectl("wait", "--for=condition=Degraded", "scma/default", "--timeout=20s")
+        namespace.kubectl("delete", "cru", "deleted", "--timeout=40s")  # let go at last, and its entry orphaned
         _wait(namespace, without="login")
         said = f"no user with password {_WRONG_PASSWORD}"
         simulator.faults(_fault("CreateToken", code=401, form="keystone", errorMsg=said), *refusals)
@@ -147,8 +161,8 @@ def _fault(operation: str, name: str | None = None, **status: object) -> Object:
     return {"name": name or operation, "match": match, "do": {"status": status}}
 
 
-def _upload(name: str, *, key: str = "pair", account: str | None = None) -> Object:
-    return upload(name, csr="pair", account=account, privateKeySecretRef={"name": key})
+def _upload(name: str, /, *, key: str = "pair", account: str | None = None, **spec: object) -> Object:
+    return upload(name, csr="pair", account=account, privateKeySecretRef={"name": key}, **spec)
 
 
 def _wait(namespace: Namespace, *, without: str | None = None) -> None:

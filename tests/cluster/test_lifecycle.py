@@ -89,8 +89,8 @@ def test_sigterm_lets_a_post_in_flight_end(own_world: World, place: Namespace) -
     assert place.status("inflight")["scmID"] == entry["id"]
 
 
-def test_sigterm_writes_an_unknown_outcome(own_world: World, place: Namespace) -> None:
-    """SIGTERM while a POST never gets an answer: after its deadline the status says OutcomeUnknown."""
+def test_sigterm_says_that_an_outcome_is_unknown(own_world: World, place: Namespace) -> None:
+    """SIGTERM while a POST never gets an answer: after its deadline the status says so, and the Lease is given back."""
     own_world.simulator.faults({"name": "never", "match": {"operation": "UploadCsr"}, "hold": "after-store"})
     place.secret("never", {"tls.csr": pem.csr(pem.ec_key())})
     place.upload("never")
@@ -98,37 +98,43 @@ def test_sigterm_writes_an_unknown_outcome(own_world: World, place: Namespace) -
 
     assert own_world.operator.stop() == 0
 
-    assert condition(place.get("never"), "Ready")["reason"] == "OutcomeUnknown"
+    assert condition(place.get("never"), "Ready")["reason"] == "ServerError"
+    assert own_world.operator.events("LeaseReleased")
 
 
-def test_an_unknown_outcome_is_not_sent_again_by_the_next_process(own_world: World, place: Namespace) -> None:
-    """After a restart and a change of the content an OutcomeUnknown stays, and nothing is sent."""
+def test_an_unknown_outcome_is_found_by_the_next_process(own_world: World, place: Namespace) -> None:
+    """A POST without an answer before a restart is found after it; other content by then is a second entry."""
     own_world.simulator.faults({"match": {"operation": "UploadCsr", "name": "unknown"}, "do": {"reset": "after-store"}})
     place.secret("unknown", {"tls.csr": pem.csr(pem.ec_key())})
     place.upload("unknown")
-    place.reason("unknown", "OutcomeUnknown")
+    place.reason("unknown", "ServerError")
     own_world.simulator.faults()
     own_world.operator.stop()
     place.secret("unknown", {"tls.csr": pem.csr(pem.ec_key())})
 
     own_world.operator.start()
 
-    assert condition({"status": place.look_again("unknown")}, "Ready")["reason"] == "OutcomeUnknown"
-    assert len(place.simulator.requests(name="unknown")) == 1
+    status = place.ready("unknown")
+    (old, new) = (entry["id"] for entry in place.simulator.entries(name="unknown"))
+    assert (status["scmID"], status["origin"]) == (new, "Uploaded")
+    assert [(entry["scmID"], entry["origin"]) for entry in status["history"]] == [(old, "Recovered")]
 
 
-def test_deleted_and_created_again_is_sent_again(own_world: World, place: Namespace) -> None:
-    """Deleting and re-creating a resource is how a person says that it may be sent again."""
-    own_world.simulator.faults({"match": {"operation": "UploadCsr", "name": "again"}, "do": {"reset": "before-store"}})
-    place.secret("again", {"tls.csr": pem.csr(pem.ec_key())})
-    place.upload("again")
-    place.reason("again", "OutcomeUnknown")
+def test_a_kill_in_flight_is_resolved_by_the_next_process(own_world: World, place: Namespace) -> None:
+    """SIGKILL between the store and the answer: the next process finds the entry, and sends nothing."""
+    own_world.simulator.faults({"name": "kill", "match": {"operation": "UploadCsr"}, "hold": "after-store"})
+    place.secret("killed", {"tls.csr": pem.csr(pem.ec_key())})
+    place.upload("killed")
+    own_world.simulator.held(rule="kill")
+
+    own_world.operator.kill()
     own_world.simulator.faults()
-    place.kubectl("delete", "cru", "again")
+    own_world.operator.start()
 
-    place.upload("again")
-
-    assert place.ready("again")["scmID"] == place.simulator.entries(name="again")[0]["id"]
+    status = place.ready("killed")
+    (entry,) = place.simulator.entries(name="killed")
+    assert (status["scmID"], status["origin"]) == (entry["id"], "Recovered")
+    assert len(place.simulator.requests(name="killed")) == 1
 
 
 def test_deleted_while_its_post_is_in_flight_is_reported(own_world: World, place: Namespace) -> None:

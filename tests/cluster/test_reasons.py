@@ -18,8 +18,6 @@ from tests.support import pem
 from tests.support import simulator as simulators
 from tests.support.waiting import until
 from tests.support.world import (
-    GROUP_VERSION,
-    REQUESTED_AT,
     Namespace,
     Object,
     World,
@@ -32,7 +30,6 @@ Fault = dict[str, Any]  # what the simulator does in place of its answer, or wit
 
 _STALLED = {"Ready": "False", "Stalled": "True"}
 _RECONCILING = {"Ready": "False", "Reconciling": "True"}
-_UNKNOWN = {"Ready": "Unknown", "Stalled": "True"}
 _PATH_OF_READY = ".status.conditions[?(@.type=='Ready')]"
 _KEY = pem.ec_key()
 _KEY_PEM = pem.private_key(_KEY)
@@ -385,142 +382,7 @@ def test_unreachable_by_tls(shop: Namespace) -> None:
     assert shop.ready("by-tls")["observedGeneration"] == 2
 
 
-# --- Unknown: never sent again ---------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Doubt:
-    """An answer to the upload from which nobody can tell, what the message must say of it, and what SCM has stored."""
-
-    do: Fault
-    says: str
-    stored: int
-
-
-def _late(code: int, **fields: object) -> Fault:
-    return _status(code, afterStore=True, **fields)
-
-
-_NO_ID, _TOO_LONG = "answered 200 with no valid id", "answered 200 with a body that is compressed or too long"
-_UPLOADS = "/v3/scm/csr/upload"  # who followed a redirection would end there
-DOUBTS = {
-    "reset-before": _Doubt({"reset": "before-store"}, "it was sent to SCM", 0),
-    "reset-after": _Doubt({"reset": "after-store"}, "it was sent to SCM", 1),
-    "no-answer-in-time": _Doubt({"delay": {"seconds": 8, "afterStore": True}}, "but no answer before the deadline", 1),
-    "error-500": _Doubt(_status(500, errorCode="SCM.4001"), "answered 500 SCM.4001", 0),
-    "error-500-stored": _Doubt(_late(500), "answered 500 SCM.0007", 1),
-    "error-502": _Doubt(_late(502, form="html"), "answered 502", 1),
-    "error-503": _Doubt(_status(503, form="empty", headers={"Retry-After": "1"}), "answered 503", 0),
-    "error-504": _Doubt(_late(504, form="gateway", errorCode="APIGW.0201"), "answered 504 APIGW.0201", 1),
-    "error-408": _Doubt(_status(408, errorCode="SCM.0005"), "answered 408 SCM.0005", 0),
-    "error-409": _Doubt(_late(409, errorCode="SCM.0005"), "answered 409 SCM.0005", 1),
-    "error-400-page": _Doubt(_status(400, form="html"), "answered 400", 0),
-    "redirect-302": _Doubt({"redirect": _UPLOADS}, "answered 302", 0),
-    "redirect-307": _Doubt(_status(307, form="empty", headers={"Location": _UPLOADS}), "answered 307", 0),
-    "page-200": _Doubt(_status(200, form="html"), _NO_ID, 0),
-    "empty-200": _Doubt(_late(200, form="empty"), _NO_ID, 1),
-    "empty-204": _Doubt(_late(204, form="empty"), "answered 204 with no valid id", 1),
-    "malformed-json": _Doubt({"malformedJson": True}, _NO_ID, 1),
-    "without-id": _Doubt({"withoutId": True}, _NO_ID, 1),
-    "huge": _Doubt({"hugeAnswer": {"bytes": 1 << 20}}, _TOO_LONG, 1),
-}
-
-
-@pytest.fixture(scope="module")
-def unknown(world: World) -> Namespace:
-    """A namespace with an upload for each row of DOUBTS, named like it, each sent once into its fault."""
-    namespace = world.namespace("unknown")
-    namespace.account()
-    namespace.secret("csr", {"tls.csr": pem.csr(_KEY)})
-    world.simulator.faults(*(_fault(name, doubt.do) for name, doubt in DOUBTS.items()))
-    namespace.uploads(list(DOUBTS), csrSecretRef={"name": "csr"})
-    until(lambda: set(DOUBTS).issubset(_all_sent(namespace)), what="every upload to be sent")
-    world.simulator.faults()  # whoever sent one of them again would succeed
-    return namespace
-
-
-@pytest.mark.parametrize("name", DOUBTS)
-def test_outcome_unknown(unknown: Namespace, name: str) -> None:
-    """An answer that leaves open whether the CSR was stored is no success and no failure: Unknown, and sent once."""
-    doubt = DOUBTS[name]
-
-    message, status = _verdict(unknown, name, "OutcomeUnknown", _UNKNOWN)
-
-    assert doubt.says in message
-    assert f"Look in SCM for the CSR named '{name}' and delete it there if it exists; then delete and re" in message
-    assert "scmID" not in status
-    assert _sent(unknown, name) == 1
-    assert len(unknown.simulator.entries(name=name)) == doubt.stored
-
-
-def test_outcome_unknown_stays_when_asked(unknown: Namespace) -> None:
-    """A reconcile request doesn't send again what may have been stored."""
-    _wait_for_all(unknown, f"{_PATH_OF_READY}.status", "Unknown")
-
-    unknown.kubectl("annotate", "cru", "--all", "--overwrite", f"{REQUESTED_AT}=asked")
-
-    _wait_for_all(unknown, ".status.lastHandledReconcileAt", "asked")
-    assert _all_sent(unknown) == dict.fromkeys(DOUBTS, 1)
-
-
-def test_outcome_unknown_stays_when_the_content_changes(unknown: Namespace) -> None:
-    """Another CSR in the Secret isn't sent either: the one before it may be in SCM."""
-    _wait_for_all(unknown, f"{_PATH_OF_READY}.status", "Unknown")
-    unknown.secret("csr", {"tls.csr": pem.csr(pem.ec_key())})
-    unknown.upload("newcomer", csr="csr", name="newcomer-of-unknown")
-    unknown.ready("newcomer")  # the change has been seen
-    unknown.kubectl("delete", "cru", "newcomer")
-
-    unknown.kubectl("annotate", "cru", "--all", "--overwrite", f"{REQUESTED_AT}=changed")
-
-    _wait_for_all(unknown, ".status.lastHandledReconcileAt", "changed")
-    assert _all_sent(unknown) == dict.fromkeys(DOUBTS, 1)
-
-
-def test_outcome_unknown_stays_when_the_spec_changes(unknown: Namespace) -> None:
-    """Another name isn't sent either; the message still names the CSR that may be in SCM."""
-    _wait_for_all(unknown, f"{_PATH_OF_READY}.status", "Unknown")
-    spec = {"csrSecretRef": {"name": "csr"}}
-    items = [
-        {
-            "apiVersion": GROUP_VERSION,
-            "kind": "CertificateRequestUpload",
-            "metadata": {"name": name, "namespace": unknown.name},
-            "spec": spec | {"name": f"{name}-renamed"},
-        }
-        for name in DOUBTS
-    ]
-
-    unknown.plane.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-
-    _wait_for_all(unknown, ".status.observedGeneration", "2")
-    sent = collections.Counter(request["body"]["name"] for request in unknown.simulator.requests())
-    assert {name: (sent[name], sent[f"{name}-renamed"]) for name in DOUBTS} == dict.fromkeys(DOUBTS, (1, 0))
-    assert "named 'huge' and" in _verdict(unknown, "huge", "OutcomeUnknown", _UNKNOWN).message
-
-
-def test_outcome_unknown_is_told_once(unknown: Namespace) -> None:
-    """There is one Event about each upload, whatever was tried with it since."""
-    _wait_for_all(unknown, f"{_PATH_OF_READY}.status", "Unknown")
-
-    told = _told_in(unknown)
-
-    assert [name for name in DOUBTS if told[name] != {("OutcomeUnknown", "Warning"): 1}] == []
-
-
-def test_a_resource_made_anew_sends_again(shop: Namespace) -> None:
-    """Deleting and re-creating the resource is how a person says that SCM doesn't have the CSR."""
-    shop.simulator.faults(_fault("made-anew", {"reset": "before-store"}))
-    shop.upload("made-anew", csr="shop")
-    _verdict(shop, "made-anew", "OutcomeUnknown", _UNKNOWN)
-    shop.simulator.faults()
-    shop.kubectl("delete", "cru", "made-anew")
-
-    shop.upload("made-anew", csr="shop")
-
-    status = shop.ready("made-anew")
-    (entry,) = shop.simulator.entries(name="made-anew")
-    assert (status["scmID"], _sent(shop, "made-anew")) == (entry["id"], 2)
+# --- Answers --------------------------------------------------------------------------------------------------------
 
 
 def test_a_long_answer_is_read(shop: Namespace) -> None:
@@ -583,7 +445,7 @@ def test_entry_missing(shop: Namespace, how: str) -> None:
     assert (status["scmID"], status["scmName"]) == (entry["id"], f"{name}-after")
     assert condition({"status": status}, "Ready")["status"] == "True"
     (event,) = shop.events(name, reason="EntryMissing")
-    assert f"has no entry {before} any more" in event["message"]
+    assert f"{before} ('{name}') is not in SCM any more" in event["message"]
 
 
 # --- Helpers ---------------------------------------------------------------------------------------------------------
@@ -607,21 +469,8 @@ def _sent(namespace: Namespace, name: str) -> int:
     return len(namespace.simulator.requests(name=name))
 
 
-def _all_sent(namespace: Namespace) -> Mapping[str, int]:
-    """Return how many uploads of each row of DOUBTS have reached SCM."""
-    sent = collections.Counter(request["body"]["name"] for request in namespace.simulator.requests())
-    return {name: sent[name] for name in DOUBTS if name in sent}
-
-
 def _seconds(request: Object) -> float:
     return datetime.datetime.fromisoformat(request["time"]).timestamp()
-
-
-def _wait_for_all(namespace: Namespace, path: str, value: str) -> None:
-    """Wait until all uploads of DOUBTS have that value there; kubectl wait would ask for one after the other."""
-    command = ("get", "cru", "-o", f"jsonpath={{.items[*]{path}}}")
-    wanted = [value] * len(DOUBTS)
-    until(lambda: namespace.kubectl(*command).split() == wanted, what=f"all uploads to have {path} {value}")
 
 
 class _Verdict(NamedTuple):
@@ -659,14 +508,3 @@ def _told_until_ready(namespace: Namespace, name: str, *, uploads: int = 1) -> M
         return told if told["Uploaded", "Normal"] >= uploads else None  # they are written one after the other
 
     return until(look, what=f"{uploads} Events Uploaded about {name}")
-
-
-def _told_in(namespace: Namespace) -> Mapping[str, Mapping[tuple[str, str], int]]:
-    """Return how often which reason and type of Event was told about each upload, once all have been written."""
-    namespace.upload("the-last-event", csr="no-such-secret")
-    namespace.events("the-last-event", reason="WaitingForSecret")  # they are written one after the other
-    namespace.kubectl("delete", "cru", "the-last-event")
-    told: dict[str, collections.Counter[tuple[str, str]]] = collections.defaultdict(collections.Counter)
-    for event in json.loads(namespace.kubectl("get", "events", "-o", "json"))["items"]:
-        told[event["involvedObject"]["name"]][event["reason"], event["type"]] += 1
-    return told

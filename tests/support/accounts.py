@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.support import simulator as simulators
+from tests.support import world as worlds
 from tests.support.simulator import Simulator
 from tests.support.waiting import until
 from tests.support.world import GROUP_VERSION, Namespace, Object
@@ -36,7 +37,7 @@ class User:
             "scope": {"project": simulators.PROJECT},
             "secretRef": {"name": secret},
         }
-        return {"endpoint": endpoint, "auth": {"password": password}}
+        return {"endpoint": endpoint, "auth": {"password": password}, "limits": worlds.LIMITS}
 
     def logins(self) -> list[int]:
         """Return how each of this user's logins was answered, oldest first."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from scm_operator import kube
-from scm_operator.domain import account, conditions, errors, upload
+from scm_operator.domain import account, errors, upload
 
 Body = dict[str, Any]
+CREATED = "2026-01-02T12:00:00Z"
 ResourceKey = upload.UploadKey | account.AccountKey
 
 
@@ -42,6 +43,7 @@ def as_stored(body: Body, *, uid: str = "uid-1", version: int = 1, generation: i
     """Add to a body what the API server adds."""
     stored = copy.deepcopy(body)
     stored["metadata"] |= {"uid": uid, "resourceVersion": str(version), "generation": generation}
+    stored["metadata"].setdefault("creationTimestamp", CREATED)
     return stored
 
 
@@ -54,7 +56,7 @@ def key_of(body: Mapping[str, Any]) -> ResourceKey:
 
 
 class Fault(enum.Enum):
-    """What happens to one status write."""
+    """What happens to one write."""
 
     CONFLICT = "somebody else writes first"
     REFUSED = "the API server is not reached"
@@ -67,7 +69,7 @@ class Fault(enum.Enum):
 class FakeCluster:
     """The API server's store of uploads and accounts; implements StatusWriter and UploadReader.
 
-    ``faults`` is a script for the next status writes, None for one that works.
+    ``faults`` is a script for the next writes, None for one that works; ``gate`` holds writes back.
     """
 
     def __init__(self, log: list[str]) -> None:
@@ -75,6 +77,7 @@ class FakeCluster:
         self.bodies: dict[ResourceKey, Body] = {}
         self.faults: collections.deque[Fault | None] = collections.deque()
         self.unreachable = False
+        self.gate: asyncio.Event | None = None
         self.written: list[tuple[ResourceKey, Body]] = []
         self._numbers = itertools.count(100)
 
@@ -99,8 +102,18 @@ class FakeCluster:
         metadata.setdefault("annotations", {}).update(annotations or {})
         metadata["resourceVersion"] = str(next(self._numbers))
 
+    def delete(self, key: ResourceKey) -> None:
+        """Delete a resource; one with finalizers stays until the last of them is gone."""
+        metadata = self.bodies[key]["metadata"]
+        if not metadata.get("finalizers"):
+            del self.bodies[key]
+            return
+        metadata.setdefault("deletionTimestamp", CREATED)
+        metadata["generation"] += 1
+        metadata["resourceVersion"] = str(next(self._numbers))
+
     def recreate(self, key: ResourceKey) -> None:
-        """Delete a resource and create one of the same spec under its name."""
+        """Delete a resource, whatever its finalizers, and create one of the same spec under its name."""
         body = self.bodies.pop(key)
         self.create({**body, "metadata": {n: body["metadata"][n] for n in ("namespace", "name")}, "status": {}})
 
@@ -121,36 +134,54 @@ class FakeCluster:
 
     async def write_upload(self, about: upload.Upload, status: upload.Status) -> upload.Upload:
         """Replace the status of an upload."""
-        await self._write(about.key, about.uid, about.resource_version, status.to_json())
+        await self._write_status(about, status.to_json())
         return self.upload_of(about.key)
 
-    async def write_account(
-        self, about: account.Account, *, observed_generation: int, conditions: tuple[conditions.Condition, ...]
-    ) -> account.Account:
+    async def write_finalizers(self, about: upload.Upload, finalizers: tuple[str, ...]) -> upload.Upload:
+        """Replace the finalizers; a resource that is being deleted goes with the last."""
+        fault = await self._check("finalizers", about)
+        body = self.bodies[about.key]
+        body["metadata"] |= {"finalizers": list(finalizers), "resourceVersion": str(next(self._numbers))}
+        written = upload.parse_upload(copy.deepcopy(body))
+        if about.deleting and not finalizers:
+            del self.bodies[about.key]
+        self.log.append("add finalizer" if len(finalizers) > len(about.finalizers) else "remove finalizer")
+        self._lose_answer(fault, about.key)
+        return written
+
+    async def write_account(self, about: account.Account, status: account.AccountStatus) -> account.Account:
         """Replace the status of an account."""
-        status = {
-            "observedGeneration": observed_generation,
-            "conditions": [condition.to_json() for condition in conditions],
-        }
-        await self._write(about.key, about.uid, about.resource_version, status)
+        await self._write_status(about, status.to_json())
         return self.account_of(about.key)
 
-    async def _write(self, key: ResourceKey, uid: str, version: str, status: Body) -> None:
+    async def _write_status(self, about: upload.Upload | account.Account, status: Body) -> None:
+        fault = await self._check("status", about)
+        body = self.bodies[about.key]
+        before = body.get("status") or {}
+        body["status"] = copy.deepcopy(status)
+        body["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.written.append((about.key, status))
+        self.log.append(_told(before, status))
+        self._lose_answer(fault, about.key)
+
+    async def _check(self, what: str, about: upload.Upload | account.Account) -> Fault | None:
+        """Let come between what the script says, then compare what the write presupposes."""
         await asyncio.sleep(0)
+        if self.gate:
+            await self.gate.wait()
         self._check_reachable()
         fault = self.faults.popleft() if self.faults else None
-        self._befall(key, fault)
-        metadata = self.bodies[key]["metadata"] if key in self.bodies else {}
-        if metadata.get("uid") != uid:
-            raise errors.Gone(f"write the status of {key}: not found")
-        if metadata["resourceVersion"] != version:
-            raise errors.Conflict(f"write the status of {key}: 409")
-        self.bodies[key]["status"] = copy.deepcopy(status)
-        metadata["resourceVersion"] = str(next(self._numbers))
-        self.written.append((key, status))
-        self.log.append(f"write {status['conditions'][0]['reason']}")
+        self._befall(about.key, fault)
+        metadata = self.bodies[about.key]["metadata"] if about.key in self.bodies else {}
+        if metadata.get("uid") != about.uid:
+            raise errors.Gone(f"write the {what} of {about.key}: not found")
+        if metadata["resourceVersion"] != about.resource_version:
+            raise errors.Conflict(f"write the {what} of {about.key}: 409")
+        return fault
+
+    def _lose_answer(self, fault: Fault | None, key: ResourceKey) -> None:
         if fault is Fault.LOST:
-            raise errors.ApiServerError(f"write the status of {key}: ServerDisconnectedError")
+            raise errors.ApiServerError(f"write {key}: ServerDisconnectedError")
 
     def _befall(self, key: ResourceKey, fault: Fault | None) -> None:
         if key not in self.bodies:
@@ -172,3 +203,13 @@ class FakeCluster:
     def _check_reachable(self) -> None:
         if self.unreachable:
             raise errors.ApiServerError("the API server is away")
+
+
+def _told(before: Mapping[str, Any], status: Body) -> str:
+    """Say for the log what a status write was about."""
+    changed = {name for name in {*before, *status} if before.get(name) != status.get(name)}
+    if changed == {"term"} or not status["conditions"]:
+        return f"write term {status['term']}"
+    if "concludedAttemptID" in changed:
+        return f"write concluded {status['concludedAttemptID']}"
+    return f"write {status['conditions'][0]['reason']}"

@@ -1,4 +1,4 @@
-"""Stand-ins for the ports of domain: Secrets, SCM, Events, a journal and a clock, in memory.
+"""Stand-ins for the ports of domain: Secrets, Events, a journal and a clock, in memory; SCM is in `fake_scm`.
 
 Those that take a ``log`` write their calls into it; with one log for all, a test can say what came before what.
 """
@@ -9,9 +9,10 @@ import dataclasses
 import datetime
 import functools
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from scm_operator.domain import account, csr, errors, observation, ports, reasons, upload
+from scm_operator.domain import account, errors, ports, reasons, upload
+from scm_operator.domain.attempt import Attempt, JournalLost
 from tests.support import fake_cluster, pem
 
 
@@ -83,93 +84,6 @@ class FakeSecrets:
 
 
 @dataclasses.dataclass(frozen=True)
-class Posted:
-    """One POST that arrived."""
-
-    name: str
-    content_hash: str
-    tenant: account.Tenant
-
-
-Answer = Callable[[csr.Content, str], Awaitable[ports.Entry]]
-
-
-class FakeScm:
-    """The service: entries, and a script of answers (``answers``) for the next uploads, success without one."""
-
-    def __init__(self, log: list[str]) -> None:
-        self.log = log
-        self.posts: list[Posted] = []
-        self.entries: dict[str, Posted] = {}
-        self.answers: collections.deque[Answer] = collections.deque()
-        self.renames: collections.deque[Exception | None] = collections.deque()
-        self.at_rename: Callable[[], None] = lambda: None
-        self.at_post: Callable[[], None] = lambda: None
-        self.stores: list[FakeCsrStore] = []
-        self.fault: errors.AccountFault | None = None
-
-    def __call__(self, account: account.Account, *, credential: bytes) -> "FakeCsrStore":
-        """Make the store of an account; implements CsrStoreFactory."""
-        if self.fault:
-            raise self.fault
-        store = FakeCsrStore(self, account.tenant, credential)
-        self.stores.append(store)
-        return store
-
-    def store(self, posted: Posted) -> ports.Entry:
-        """Store an entry and return it."""
-        scm_id = f"{len(self.entries):032x}"
-        self.entries[scm_id] = posted
-        return ports.Entry(scm_id, "2026-01-02T12:00:00Z")
-
-    def say(self, answer: Exception | Answer) -> None:
-        """Script the answer to the next upload; an exception stands for a request that isn't stored."""
-
-        async def refuse(_content: csr.Content, _name: str) -> ports.Entry:
-            assert isinstance(answer, BaseException)
-            raise answer
-
-        self.answers.append(refuse if isinstance(answer, BaseException) else answer)
-
-
-class FakeCsrStore:
-    """SCM for one account; implements CsrStore."""
-
-    def __init__(self, scm: FakeScm, tenant: account.Tenant, credential: bytes) -> None:
-        self.tenant = tenant
-        self.credential = credential
-        self.closed = False
-        self._scm = scm
-
-    async def upload(self, content: csr.Content, *, name: str) -> ports.Entry:
-        """POST, as scripted."""
-        assert not self.closed
-        posted = Posted(name, content.hash, self.tenant)
-        self._scm.posts.append(posted)
-        self._scm.log.append(f"post {name}")
-        self._scm.at_post()
-        await asyncio.sleep(0)
-        if self._scm.answers:
-            return await self._scm.answers.popleft()(content, name)
-        return self._scm.store(posted)
-
-    async def rename(self, scm_id: str, *, name: str) -> None:
-        """PUT, as scripted."""
-        self._scm.log.append(f"rename to {name}")
-        self._scm.at_rename()
-        if self._scm.renames and (error := self._scm.renames.popleft()):
-            raise error
-        if scm_id not in self._scm.entries:
-            raise errors.Blocked(reasons.Reason.ENTRY_MISSING, f"{scm_id} is not in SCM.")
-        self._scm.entries[scm_id] = dataclasses.replace(self._scm.entries[scm_id], name=name)
-
-    async def aclose(self) -> None:
-        """Close it."""
-        self.closed = True
-        self._scm.log.append("close")
-
-
-@dataclasses.dataclass(frozen=True)
 class Told:
     """One Event."""
 
@@ -179,12 +93,29 @@ class Told:
     warning: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Orphan:
+    """One Event about an entry that no resource names any more."""
+
+    key: upload.UploadKey
+    uid: str
+    message: str
+
+
 class FakeEvents(list[Told]):
-    """The Events that were published; implements EventSink."""
+    """The Events that were published; implements EventSink. ``orphans`` are those about resources that are gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orphans: list[Orphan] = []
 
     def publish(self, about: upload.Upload | account.Account, *, reason: str, message: str, warning: bool) -> None:
         """Note an Event."""
         self.append(Told(about.key, str(reason), message, warning))
+
+    def publish_orphan(self, key: upload.UploadKey, *, uid: str, message: str) -> None:
+        """Note an Event about what is left behind."""
+        self.orphans.append(Orphan(key, uid, message))
 
     @property
     def reasons(self) -> list[str]:
@@ -193,24 +124,72 @@ class FakeEvents(list[Told]):
 
 
 class FakeJournal:
-    """The attempts that stand in the journal; implements Journal. ``after_add`` runs once an attempt is in."""
+    """The attempts that stand in the Lease, for one leader; implements Journal.
 
-    def __init__(self, log: list[str]) -> None:
+    ``lease`` is what is written there, and all that the next leader finds: an attempt that is concluded goes by the
+    next write, as in the real one. ``after_add`` runs once an attempt is in; ``gate`` holds a write back.
+    """
+
+    def __init__(
+        self, log: list[str], *, clock: FakeClock, before: "FakeJournal | None" = None, lost: JournalLost | None = None
+    ) -> None:
         self.log = log
-        self.attempts: dict[str, observation.Attempt] = {}
+        self.term: int = before.term + 1 if before else 1
+        self.since = clock.monotonic()
+        self.lost: JournalLost | None = lost or (before.lost if before else None)
+        self.held = True
+        self.lease: dict[str, Attempt] = {} if before is None or lost else dict(before.lease)
         self.refusals: collections.deque[Exception] = collections.deque()
         self.after_add: Callable[[], None] = lambda: None
+        self.gate: asyncio.Event | None = None
+        self._clock = clock
+        self._attempts = dict(self.lease)
+        self._added: dict[str, float] = {}
 
-    async def add(self, attempt: observation.Attempt) -> None:
+    def holds(self) -> bool:
+        """Say whether this process leads."""
+        return self.held
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Return those that aren't concluded."""
+        return tuple(self._attempts.values())
+
+    def of(self, uid: str) -> tuple[Attempt, ...]:
+        """Return those of a resource."""
+        return tuple(attempt for attempt in self._attempts.values() if attempt.uid == uid)
+
+    def added_at(self, attempt: Attempt) -> float:
+        """Return when it was added, or when this process became the leader."""
+        return self._added.get(attempt.id, self.since)
+
+    async def add(self, attempt: Attempt) -> None:
         """Take an attempt in."""
-        await asyncio.sleep(0)
-        if self.refusals:
-            raise self.refusals.popleft()
-        self.attempts[attempt.id] = attempt
+        self._attempts[attempt.id] = attempt
+        self._added[attempt.id] = self._clock.monotonic()
+        try:
+            await self._write()
+        except Exception:
+            del self._attempts[attempt.id]
+            raise
         self.log.append(f"journal {attempt.scm_name}")
         self.after_add()
 
-    async def conclude(self, attempt: observation.Attempt) -> None:
-        """Take an attempt out."""
-        self.attempts.pop(attempt.id, None)
-        self.log.append(f"conclude {attempt.scm_name}")
+    async def _write(self) -> None:
+        await asyncio.sleep(0)
+        if self.gate:
+            await self.gate.wait()
+        if self.refusals:
+            raise self.refusals.popleft()
+        if not self.held:
+            raise errors.ApiServerError("the Lease is lost")
+        self.lease = dict(self._attempts)
+
+    def conclude(self, attempt: Attempt) -> None:
+        """Take an attempt out, by the next write."""
+        if self._attempts.pop(attempt.id, None):
+            self.log.append(f"conclude {attempt.scm_name}")
+
+    def release(self) -> None:
+        """Give the Lease back, as at a stop."""
+        self.lease = dict(self._attempts)
+        self.held = False

@@ -17,6 +17,11 @@ FLAGS = {
     "--retry-first": "0.1",
     "--retry-slow": "0.2",
     "--retry-longest": "2",
+    "--lease-duration": "6",
+    "--renew-deadline": "5.5",
+    "--retry-period": "0.5",
+    "--settle-time": "1",
+    "--deletion-deadline": "6",
     "--shutdown-timeout": "15",
     "--log-level": "debug",
 }
@@ -30,6 +35,10 @@ class Operator:
         self._log = log
         self._flags = FLAGS | dict(flags or {})
         self._process: subprocess.Popen[bytes] | None = None
+
+    def replica(self, log: pathlib.Path) -> "Operator":
+        """Return another one with the same settings, and a log of its own; it doesn't run yet."""
+        return Operator(self._kubeconfig, log=log, flags=self._flags)
 
     def start(self, *, wait: bool = True) -> None:
         """Start it and, unless told otherwise, return when it has listed everything and works."""

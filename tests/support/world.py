@@ -22,6 +22,8 @@ GROUP_VERSION = "scm.certops.dev/v1alpha1"
 OPERATOR_NAMESPACE = "scm-csr-operator"
 REQUESTED_AT = "scm.certops.dev/reconcile-requested-at"
 _WAIT = f"--timeout={TIMEOUT:g}s"
+LIMITS = {"requestsPerSecond": 500, "concurrency": 32}  # so that no test waits for its turn
+_BY_HAND = {"X-Auth-Token": simulators.STATIC_TOKEN}
 _numbers = itertools.count(1)
 
 Object = dict[str, Any]
@@ -144,6 +146,24 @@ class World:
         return Namespace(name, self.plane, self.simulator)
 
 
+def delete_by_hand(simulator: Simulator, scm_id: str) -> None:
+    """Delete an entry in SCM, as a person would in its console."""
+    simulator.admin.delete(f"{simulator.url}/v3/scm/csr/{scm_id}", headers=_BY_HAND).raise_for_status()
+
+
+def rename_by_hand(simulator: Simulator, scm_id: str, name: str) -> None:
+    """Rename an entry in SCM, as a person would in its console."""
+    url = f"{simulator.url}/v3/scm/csr/{scm_id}"
+    simulator.admin.put(url, json={"name": name}, headers=_BY_HAND).raise_for_status()
+
+
+def add_by_hand(simulator: Simulator, name: str, csr: bytes, **fields: object) -> str:
+    """Put an entry into SCM that the operator has not made, by default now; return its id."""
+    body = {"name": name, "csr": csr.decode(), **fields}
+    scm_id: str = simulator.admin.post("csrs", json=body).raise_for_status().json()["id"]
+    return scm_id
+
+
 def api_requests(plane: ControlPlane) -> collections.Counter[tuple[str, str]]:
     """Return how often the API server was asked, by verb and resource ("PATCH", "certificaterequestuploads/status")."""
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -164,12 +184,12 @@ def password_spec(url: str) -> Object:
         "scope": {"project": simulators.PROJECT},
         "secretRef": {"name": "scm-iam"},
     }
-    return {"endpoint": url, "auth": {"password": password}}
+    return {"endpoint": url, "auth": {"password": password}, "limits": LIMITS}
 
 
 def token_spec(url: str, *, secret: str = "scm-token") -> Object:  # noqa: S107 - a Secret's name
     """Return the spec of an account with a ready token in a Secret."""
-    return {"endpoint": url, "auth": {"token": {"secretRef": {"name": secret}}}}
+    return {"endpoint": url, "auth": {"token": {"secretRef": {"name": secret}}}, "limits": LIMITS}
 
 
 def condition(found: Object, kind: str) -> Object:

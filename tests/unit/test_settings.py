@@ -41,6 +41,12 @@ def _other(name: str) -> str:
         "retry_slow": "20",
         "retry_longest": "200",
         "shutdown_timeout": "60",
+        "lease_duration": "16",
+        "renew_deadline": "11",
+        "retry_period": "3",
+        "settle_time": "31",
+        "resync_interval": "0",
+        "deletion_deadline": "60",
         "allow_insecure_loopback": "true",
         "log_level": "debug",
         "log_format": "text",
@@ -107,6 +113,13 @@ BAD = [
     ("retry_slow", "0"),
     ("retry_longest", "0"),
     ("shutdown_timeout", "soon"),
+    ("lease_duration", "0"),
+    ("renew_deadline", "-1"),
+    ("retry_period", "0"),
+    ("settle_time", "0"),
+    ("resync_interval", "-1"),
+    ("resync_interval", "inf"),
+    ("deletion_deadline", "0"),
     ("allow_insecure_loopback", "perhaps"),
     ("log_level", "loud"),
     ("log_format", "xml"),
@@ -149,8 +162,11 @@ def test_bad_command_line_ends_the_process(arguments: list[str], capsys: pytest.
         (["--shutdown-timeout=10", "--call-timeout=10"], ["--shutdown-timeout", "SCM_OPERATOR_CALL_TIMEOUT"]),
         (["--retry-longest=1", "--retry-first=2"], ["--retry-longest", "SCM_OPERATOR_RETRY_FIRST"]),
         (["--retry-longest=1", "--retry-first=1"], ["--retry-longest", "SCM_OPERATOR_RETRY_SLOW"]),
+        (["--lease-duration=10", "--renew-deadline=10"], ["--lease-duration", "SCM_OPERATOR_RENEW_DEADLINE"]),
+        (["--renew-deadline=2", "--retry-period=2"], ["--renew-deadline", "SCM_OPERATOR_RETRY_PERIOD"]),
+        (["--settle-time=5"], ["--settle-time", "SCM_OPERATOR_LEASE_DURATION"]),
     ],
-    ids=["shutdown", "retry", "slow retry"],
+    ids=["shutdown", "retry", "slow retry", "lease", "renewal", "settle time"],
 )
 def test_settings_that_contradict_each_other_are_named(
     arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str]
@@ -161,11 +177,20 @@ def test_settings_that_contradict_each_other_are_named(
 
 
 def test_values_on_the_edge_go_together() -> None:
-    """A shutdown a little longer than a call, and a longest backoff as long as the first, are valid."""
+    """A shutdown a little longer than a call, a longest backoff as long as the first, no resync: all are valid."""
     loaded = settings.load(
-        ["--shutdown-timeout=10.5", "--call-timeout=10", "--retry-longest=2", "--retry-first=2", "--retry-slow=2"]
+        [
+            "--shutdown-timeout=10.5",
+            "--call-timeout=10",
+            "--retry-longest=2",
+            "--retry-first=2",
+            "--retry-slow=2",
+            "--settle-time=5.5",
+            "--resync-interval=0",
+        ]
     )
     assert (loaded.shutdown_timeout, loaded.retry_longest) == (10.5, 2.0)
+    assert (loaded.settle_time, loaded.resync_interval) == (5.5, 0.0)
 
 
 def test_help_mentions_each_setting(capsys: pytest.CaptureFixture[str]) -> None:

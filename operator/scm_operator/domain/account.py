@@ -3,16 +3,20 @@
 import dataclasses
 import enum
 import ipaddress
+import re
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scm_operator.domain import fields
+from scm_operator.domain import errors, fields
 from scm_operator.domain.conditions import Condition, parse_condition
 
 DEFAULT_NAME = "default"
+RECONCILE_REQUESTED_AT = "scm.certops.dev/reconcile-requested-at"
 _REGION_ENDPOINT = "https://scm.{region}.myhuaweicloud.com"
 _REGION_IAM_ENDPOINT = "https://iam.{region}.myhuaweicloud.com"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 class AccountKind(enum.StrEnum):
@@ -32,6 +36,18 @@ class AccountKey(NamedTuple):
     def __str__(self) -> str:
         """Return it as messages show it."""
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+def account_key_of(text: str) -> AccountKey | None:
+    """Return the account that `Tenant.account` names, None if it can't be read."""
+    kind, *rest = text.split("/")
+    match kind, rest:
+        case AccountKind.NAMESPACED, [namespace, name]:
+            return AccountKey(AccountKind.NAMESPACED, namespace, name)
+        case AccountKind.CLUSTER, [name]:
+            return AccountKey(AccountKind.CLUSTER, "", name)
+        case _:
+            return None
 
 
 class SecretName(NamedTuple):
@@ -104,6 +120,34 @@ class PasswordAuth:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of SCM an account may use at a time; ``timeout`` is one deadline in seconds for a whole call."""
+
+    requests_per_second: int = 10
+    concurrency: int = 8
+    timeout: float = 30.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """The whole status; the operator is its only writer."""
+
+    observed_generation: int = -1
+    conditions: tuple[Condition, ...] = ()
+    last_handled_reconcile_at: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the API server takes it."""
+        status: dict[str, Any] = {
+            "observedGeneration": self.observed_generation,
+            "conditions": [condition.to_json() for condition in self.conditions],
+        }
+        if self.last_handled_reconcile_at is not None:
+            status["lastHandledReconcileAt"] = self.last_handled_reconcile_at
+        return status
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Account:
     """An account as the API server has it."""
 
@@ -114,8 +158,14 @@ class Account:
     endpoint: str
     auth: TokenAuth | PasswordAuth
     ca_bundle: str | None = dataclasses.field(repr=False)
-    observed_generation: int
-    conditions: tuple[Condition, ...]
+    status: AccountStatus
+    limits: Limits = Limits()
+    reconcile_requested_at: str | None = None
+
+    @property
+    def reconcile_requested(self) -> bool:
+        """Say whether a person asked for a fresh look that was not yet reported."""
+        return self.reconcile_requested_at not in {None, self.status.last_handled_reconcile_at}
 
     @property
     def tenant(self) -> Tenant:
@@ -158,6 +208,7 @@ def parse_account(body: Mapping[str, Any]) -> Account:
     status = fields.Fields(body).optional_child("status") or fields.Fields({}, "status")
     kind = AccountKind.NAMESPACED if metadata.namespace else AccountKind.CLUSTER
     region = spec.optional_text("region")
+    requested = metadata.annotations.get(RECONCILE_REQUESTED_AT)
     return Account(
         key=AccountKey(kind, metadata.namespace, metadata.name),
         uid=metadata.uid,
@@ -166,8 +217,13 @@ def parse_account(body: Mapping[str, Any]) -> Account:
         endpoint=_REGION_ENDPOINT.format(region=region) if region else spec.text("endpoint"),
         auth=_parse_auth(spec.child("auth"), region=region),
         ca_bundle=spec.optional_text("caBundle"),
-        observed_generation=status.number("observedGeneration", default=-1),
-        conditions=tuple(parse_condition(item) for item in status.children("conditions")),
+        status=AccountStatus(
+            observed_generation=status.number("observedGeneration", default=-1),
+            conditions=tuple(parse_condition(item) for item in status.children("conditions")),
+            last_handled_reconcile_at=status.optional_text("lastHandledReconcileAt", empty=True),
+        ),
+        limits=_parse_limits(spec.optional_child("limits")),
+        reconcile_requested_at=None if requested is None else str(requested),
     )
 
 
@@ -188,6 +244,34 @@ def _parse_auth(auth: fields.Fields, *, region: str | None) -> TokenAuth | Passw
 def _parse_scope(scope: fields.Fields) -> Scope:
     kind = next((kind for kind in ("project", "projectID", "domain", "domainID") if kind in scope.values), "project")
     return Scope(kind, scope.text(kind))
+
+
+def _parse_limits(limits: fields.Fields | None) -> Limits:
+    if limits is None:
+        return Limits()
+    usual = Limits()
+    return Limits(
+        requests_per_second=limits.number("requestsPerSecond", default=usual.requests_per_second),
+        concurrency=limits.number("concurrency", default=usual.concurrency),
+        timeout=_parse_duration(limits, "timeout", default=usual.timeout),
+    )
+
+
+def _parse_duration(limits: fields.Fields, name: str, *, default: float) -> float:
+    """Read seconds from a duration as Kubernetes writes it ("30s", "2500ms"). Raises: InvalidResource."""
+    text = limits.optional_text(name)
+    if text is None:
+        return default
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        raise errors.InvalidResource(limits.at(name), text, "a duration such as 30s")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def parse_account_ref(reference: fields.Fields, *, namespace: str) -> AccountKey:
+    """Parse a reference to an account from a namespace. Raises: InvalidResource with the field's path."""
+    kind = reference.choice("kind", AccountKind, default=AccountKind.NAMESPACED)
+    return AccountKey(kind, namespace if kind is AccountKind.NAMESPACED else "", reference.text("name"))
 
 
 def parse_secret_key(reference: fields.Fields, *, default: str) -> SecretKey:

@@ -11,7 +11,7 @@ from typing import Any
 
 from scm_operator.domain import fields, reasons
 
-READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
+READY, RECONCILING, STALLED, DEGRADED = "Ready", "Reconciling", "Stalled", "Degraded"
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 # Kubernetes refuses a condition's message beyond 32,768 characters; a terminal wants far less.
 _MESSAGE_LENGTH = 1024
@@ -24,6 +24,7 @@ _STALLED = frozenset(
         reasons.Reason.KEY_MISMATCH,
         reasons.Reason.REJECTED,
         reasons.Reason.OUTCOME_UNKNOWN,
+        reasons.Reason.ADOPTION_UNKNOWN,
     }
 )
 
@@ -84,23 +85,32 @@ def parse_condition(item: fields.Fields) -> Condition:
 
 
 def conditions_for(
-    verdict: Verdict, *, previous: Sequence[Condition], generation: int, now: datetime.datetime
+    verdict: Verdict,
+    *,
+    previous: Sequence[Condition],
+    generation: int,
+    now: datetime.datetime,
+    degraded: Verdict | None = None,
 ) -> tuple[Condition, ...]:
-    """Return the whole list of conditions; a status that doesn't change keeps its lastTransitionTime."""
-    states = [(READY, verdict.ready)]
+    """Return the whole list of conditions; a status that doesn't change keeps its lastTransitionTime.
+
+    ``degraded`` is what is wrong without making it any less Ready: a condition of its own while it lasts.
+    """
+    states = [(READY, verdict.ready, verdict)]
     if verdict.ready != TRUE:
-        states.append((STALLED if verdict.stalled else RECONCILING, TRUE))
-    message = _sentence(verdict.message)
+        states.append((STALLED if verdict.stalled else RECONCILING, TRUE, verdict))
+    if degraded:
+        states.append((DEGRADED, TRUE, degraded))
     return tuple(
         Condition(
             type=kind,
             status=status,
-            reason=verdict.reason.value,
-            message=message,
+            reason=why.reason.value,
+            message=_sentence(why.message),
             observed_generation=generation,
             last_transition_time=_transition_time(kind, status, previous, now),
         )
-        for kind, status in states
+        for kind, status, why in states
     )
 
 
@@ -119,6 +129,11 @@ def find(conditions: Sequence[Condition], kind: str) -> Condition | None:
 def timestamp(moment: datetime.datetime) -> str:
     """Return a metav1.Time: RFC 3339 in UTC, whole seconds."""
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime.datetime:
+    """Read an RFC 3339 time. Raises: ValueError."""
+    return datetime.datetime.fromisoformat(text)
 
 
 def _transition_time(kind: str, status: str, previous: Sequence[Condition], now: datetime.datetime) -> str:

@@ -106,6 +106,22 @@ def parse_request(data: bytes, *, source: str) -> CertificateRequest:
     return CertificateRequest(pem, hashlib.sha256(der).hexdigest(), public_key, summary)
 
 
+def digest_of_pem(text: str) -> str | None:
+    """Return the hash (hex) of the DER of a CSR that a service shows, as `Content.hash` has it; None if unreadable.
+
+    A block that is no CSR is unreadable too: it may be the right one, cut off or damaged.
+    """
+    bodies = [body for label, body in _blocks_of(text) if label in _CSR_LABELS]
+    if len(bodies) != 1:
+        return None
+    try:
+        der = base64.b64decode("".join(bodies[0].split()), validate=True)
+        x509.load_der_x509_csr(der)
+    except (ValueError, x509.InvalidVersion, exceptions.InternalError):
+        return None
+    return hashlib.sha256(der).hexdigest()
+
+
 def parse_private_key(data: bytes, *, source: str) -> PrivateKey:
     """Parse a Secret's value as one unencrypted private key in PEM (PKCS#8, PKCS#1 or SEC1).
 

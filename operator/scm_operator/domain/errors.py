@@ -80,11 +80,15 @@ class Blocked(Obstacle):
 
 
 class OutcomeUnknown(Obstacle):
-    """A POST was written to the wire and its outcome can't be known from the answer."""
+    """A POST was written to the wire and its outcome can't be known from the answer.
 
-    def __init__(self, message: str) -> None:
+    ``retry_after`` is the least delay in seconds that the service asked for before the next call, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         """Say what happened to the POST (reset, deadline, status code …)."""
         super().__init__(reasons.Reason.OUTCOME_UNKNOWN, message)
+        self.retry_after = retry_after
 
 
 class AccountFault(Exception):

@@ -73,6 +73,15 @@ class Fields:
         """Return an object, or None if the field is absent. Raises: InvalidResource if it is no object."""
         return None if self.values.get(name) is None else self.child(name)
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings, empty if absent. Raises: InvalidResource if it is no such list."""
+        value = self.values.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise errors.InvalidResource(self.at(name), value, "a list of strings")
+        return tuple(value)
+
     def children(self, name: str) -> "tuple[Fields, ...]":
         """Return a list of objects, empty if absent. Raises: InvalidResource if it is no such list."""
         value = self.values.get(name)
@@ -94,6 +103,8 @@ class Metadata:
     generation: int
     deleting: bool
     annotations: Mapping[str, Any] = dataclasses.field(repr=False)
+    created: str
+    finalizers: tuple[str, ...]
 
 
 def metadata_of(body: Mapping[str, Any]) -> Metadata:
@@ -108,4 +119,6 @@ def metadata_of(body: Mapping[str, Any]) -> Metadata:
         generation=fields.number("generation", default=1),
         deleting=fields.optional_text("deletionTimestamp") is not None,
         annotations={} if annotations is None else annotations.values,
+        created=fields.optional_text("creationTimestamp") or "",
+        finalizers=fields.texts("finalizers"),
     )

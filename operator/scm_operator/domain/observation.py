@@ -1,24 +1,16 @@
-"""What the decision table looks at: a resource, its account, what its Secrets hold, what this process remembers."""
+"""What the decision table looks at: a resource, its accounts, its Secrets, the journal, and what this process knows."""
 
 import dataclasses
+from collections.abc import Mapping
 
+from scm_operator.domain import lookup
 from scm_operator.domain.account import AccountKey, Tenant
+from scm_operator.domain.attempt import Attempt, Group, JournalLost
 from scm_operator.domain.conditions import Verdict
 from scm_operator.domain.csr import Content
-from scm_operator.domain.upload import ObservedSecret, Record, Status, Upload, UploadKey
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Attempt:
-    """One POST that may have been made; ``id`` is random, ``at`` an RFC 3339 time."""
-
-    id: str
-    uid: str
-    key: UploadKey
-    scm_name: str
-    tenant: Tenant
-    content_hash: str
-    at: str
+from scm_operator.domain.entry import ListedEntry
+from scm_operator.domain.status import ObservedSecret, Record
+from scm_operator.domain.upload import Upload
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,36 +41,41 @@ Reading = Wanted | Unreadable | NotRead
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Journaled:
-    """The attempt stands in the journal; nothing was sent yet. ``generation`` is the spec's that it was made for."""
+    """The attempt stands in the journal; nothing was sent yet.
+
+    ``generation`` is the spec's that it was made for. ``begin_by`` and ``end_by`` (monotonic clock): when the POST must
+    have begun, and when it is cut off.
+    """
 
     attempt: Attempt
     wanted: Wanted
     generation: int
+    begin_by: float
+    end_by: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Stored:
-    """SCM answered with an id; ``status`` is what has to be written, however often that must be tried."""
+class InFlight:
+    """The POST is under way."""
 
     attempt: Attempt
-    status: Status
-
-    @property
-    def record(self) -> Record:
-        """Return the entry that was made."""
-        assert self.status.record is not None  # noqa: S101 - the constructor's callers make it so
-        return self.status.record
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Unknown:
-    """The POST may have been stored; the answer doesn't say."""
+class Claimed:
+    """An id that no record is known to have yet: an answer's, one that a look-up found, or an adopted one.
 
-    attempt: Attempt
-    verdict: Verdict
+    ``about`` is the resource as it was then. ``attempt`` is None for an adopted entry. ``wanted`` is what it was made
+    from, None if that isn't known here.
+    """
+
+    about: Upload
+    record: Record
+    attempt: Attempt | None
+    wanted: Wanted | None
 
 
-Remembered = Journaled | Stored | Unknown
+Remembered = Journaled | InFlight | Claimed
 """What this process remembers of a resource between two steps."""
 
 
@@ -92,10 +89,54 @@ class AccountView:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class GroupView:
+    """How a group stands: what could be mistaken for each other in a look-up.
+
+    ``attempts`` are all that aren't concluded, of any resource. ``settled_in`` is in seconds, 0 when no POST of it is
+    under way and none can still be stored. ``unfenced`` lists the uids of resources on which an earlier leader's late
+    write could still land. ``looking_up`` says that a look-up of it runs.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
+    settled_in: float = 0.0
+    unfenced: frozenset[str] = frozenset()
+    looking_up: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Missing:
+    """The current entry is known to be gone: ``hold`` seconds until it is decided whether ``many`` are."""
+
+    scm_id: str
+    hold: float = 0.0
+    many: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answers:
+    """What was asked in this pass: nothing of it outlives the pass.
+
+    ``lookups`` by the attempt's id; ``adoption`` the answer for the wanted name and content; ``shown`` by the entry's
+    id, None for one that is gone; ``unverified`` and ``deleted`` entries' ids.
+    """
+
+    lookups: Mapping[str, lookup.Answer] = dataclasses.field(default_factory=dict)
+    adoption: lookup.Answer | None = None
+    shown: Mapping[str, ListedEntry | None] = dataclasses.field(default_factory=dict)
+    unverified: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that the table looks at.
 
-    ``seen`` holds, for each Secret of the upload, the newest version that the watch has shown, None if it is absent.
+    ``leads``: this process holds the Lease by its own clock. ``unknowns`` are the resource's attempts in the journal
+    that this process neither waits to send nor has in flight. ``reach`` has, by tenant, the accounts with which the
+    entries and attempts of the resource can be looked at. ``seen`` holds, for each Secret of the upload, the newest
+    version that the watch has shown, None if it is absent. ``resync`` asks for a look at the entry in SCM, ``overdue``
+    says that a deletion has taken too long. ``earlier_settled_in`` is in seconds: until no POST of an earlier term can
+    still be stored. ``notes`` say, by the attempt's id, what happened to a POST of this process.
     """
 
     upload: Upload
@@ -103,3 +144,20 @@ class Observed:
     account: AccountView
     seen: tuple[ObservedSecret | None, ...]
     wanted: Reading = dataclasses.field(default_factory=NotRead)
+    leads: bool = True
+    term: int = 1
+    now: float = 0.0
+    unknowns: tuple[Attempt, ...] = ()
+    groups: Mapping[Group, GroupView] = dataclasses.field(default_factory=dict)
+    reach: Mapping[Tenant, AccountView] = dataclasses.field(default_factory=dict)
+    answers: Answers = dataclasses.field(default_factory=Answers)
+    missing: Missing | None = None
+    resync: bool = False
+    overdue: bool = False
+    lost: JournalLost | None = None
+    earlier_settled_in: float = 0.0
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def group(self, group: Group) -> GroupView:
+        """Return how a group stands."""
+        return self.groups.get(group, GroupView())

@@ -8,10 +8,10 @@ import datetime
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from scm_operator.domain.account import Account, SecretName
-from scm_operator.domain.conditions import Condition
+from scm_operator.domain.account import Account, AccountStatus, SecretName
+from scm_operator.domain.attempt import Attempt, JournalLost
 from scm_operator.domain.csr import Content
-from scm_operator.domain.observation import Attempt
+from scm_operator.domain.entry import Entry, ListedEntry, Listing
 from scm_operator.domain.upload import ObservedSecret, Status, Upload, UploadKey
 
 
@@ -46,19 +46,17 @@ class SecretReader(Protocol):
         """Return the newest version that the watch or a read has shown of a Secret that is named somewhere."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """An SCM entry as an answer tells it: ``create_time`` as RFC 3339."""
-
-    scm_id: str
-    create_time: str
-
-
 class CsrStore(Protocol):
-    """SCM for one account: where CSRs are stored."""
+    """SCM for one account: where CSRs are stored.
 
-    async def upload(self, content: Content, *, name: str) -> Entry:
-        """POST /v3/scm/csr/upload, once.
+    Every call has one deadline for all of it: the account's, or what is handed in.
+    """
+
+    async def prepare(self) -> None:
+        """Have a token in hand, so that the next call needs no login. Raises: RetryLater, AccountObstacle."""
+
+    async def upload(self, content: Content, *, name: str, timeout: float) -> Entry:  # noqa: ASYNC109 - of the call
+        """POST /v3/scm/csr/upload, once; cut off after ``timeout`` seconds.
 
         Raises: OutcomeUnknown when the request may have been stored; any other Obstacle when it surely was not.
         """
@@ -67,6 +65,24 @@ class CsrStore(Protocol):
         """PUT /v3/scm/csr/{id}; safe to repeat.
 
         Raises: RetryLater, NeedsChange; Blocked with reason EntryMissing when there is no such entry.
+        """
+
+    async def list_named(self, name: str) -> Listing:
+        """GET /v3/scm/csr with the name as filter (fuzzy: what it returns begins or merely resembles).
+
+        Raises: RetryLater; AccountObstacle with account_reason AccessDenied when listing isn't permitted.
+        """
+
+    async def show(self, scm_id: str) -> ListedEntry | None:
+        """GET /v3/scm/csr/{id}, or None when there surely is no such entry (400 SCM.0707, 404 with an SCM code).
+
+        Raises: RetryLater; AccountObstacle with account_reason AccessDenied when showing isn't permitted.
+        """
+
+    async def delete(self, scm_id: str) -> None:
+        """DELETE /v3/scm/csr/{id}; safe to repeat, and an entry that is gone already is no error.
+
+        Raises: RetryLater, AccountObstacle, NeedsChange.
         """
 
     async def aclose(self) -> None:
@@ -89,9 +105,10 @@ class StatusWriter(Protocol):
     async def write_upload(self, upload: Upload, status: Status) -> Upload:
         """Replace the status and return the resource as it is then. Raises: ApiServerError (Conflict, Gone)."""
 
-    async def write_account(
-        self, account: Account, *, observed_generation: int, conditions: tuple[Condition, ...]
-    ) -> Account:
+    async def write_finalizers(self, upload: Upload, finalizers: tuple[str, ...]) -> Upload:
+        """Replace metadata.finalizers, return the resource as it is then. Raises: ApiServerError (Conflict, Gone)."""
+
+    async def write_account(self, account: Account, status: AccountStatus) -> Account:
         """Replace the status and return the account as it is then. Raises: ApiServerError (Conflict, Gone)."""
 
 
@@ -108,12 +125,45 @@ class EventSink(Protocol):
     def publish(self, about: Upload | Account, *, reason: str, message: str, warning: bool) -> None:
         """Queue an Event about a resource."""
 
+    def publish_orphan(self, key: UploadKey, *, uid: str, message: str) -> None:
+        """Queue a Warning about a resource that is gone or going, in the operator's own namespace.
+
+        A namespace that is being deleted refuses new Events.
+        """
+
 
 class Journal(Protocol):
-    """The POSTs that may have been made: written before a POST leaves, concluded when its outcome is safe."""
+    """The POSTs that may have been made, in the Lease that makes this process the leader."""
+
+    @property
+    def term(self) -> int:
+        """Return the term of this leader; every term before it is lower."""
+
+    @property
+    def lost(self) -> JournalLost | None:
+        """Say whether the journal of earlier terms is lost."""
+
+    @property
+    def since(self) -> float:
+        """Return when (monotonic clock) this process took the Lease."""
+
+    def holds(self) -> bool:
+        """Say whether this process is the leader, by its own clock."""
+
+    def attempts(self) -> Collection[Attempt]:
+        """Return the attempts that aren't concluded."""
+
+    def of(self, uid: str) -> tuple[Attempt, ...]:
+        """Return a resource's attempts that aren't concluded, oldest first."""
+
+    def added_at(self, attempt: Attempt) -> float:
+        """Return from when (monotonic clock) its times count: its addition, or `since` for one of an earlier term."""
 
     async def add(self, attempt: Attempt) -> None:
-        """Return when the attempt stands in the journal. Raises: ApiServerError; then nothing may be sent."""
+        """Return when the attempt stands in the journal by a write that is known to have succeeded.
 
-    async def conclude(self, attempt: Attempt) -> None:
-        """Take the attempt out: surely not stored, or its id is in the resource's status."""
+        Raises: RetryLater (JournalFull), ApiServerError; then nothing may be sent.
+        """
+
+    def conclude(self, attempt: Attempt) -> None:
+        """Take the attempt out, by the next write: surely not stored, or its id is in the resource's status."""

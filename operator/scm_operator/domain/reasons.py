@@ -29,7 +29,14 @@ class Reason(enum.StrEnum):
     THROTTLED = "Throttled"
     UNREACHABLE = "Unreachable"
     SERVER_ERROR = "ServerError"
+    # What became of an earlier POST, and what waits for it:
     OUTCOME_UNKNOWN = "OutcomeUnknown"
+    RESOLVING_OUTCOME = "ResolvingOutcome"
+    JOURNAL_FULL = "JournalFull"
+    ADOPTION_UNKNOWN = "AdoptionUnknown"
+    # Being deleted, with deletionPolicy Delete:
+    DELETING = "Deleting"
+    DELETE_BLOCKED = "DeleteBlocked"
 
 
 class AccountReason(enum.StrEnum):
@@ -44,3 +51,7 @@ class AccountReason(enum.StrEnum):
     # Met by a login or a call; cleared by the next one that works:
     LOGIN_FAILED = "LoginFailed"
     ACCESS_DENIED = "AccessDenied"
+    # Of the condition Degraded, which leaves Ready alone:
+    MANY_ENTRIES_MISSING = "ManyEntriesMissing"
+    JOURNAL_FULL = "JournalFull"
+    RESYNC_FAILED = "ResyncFailed"

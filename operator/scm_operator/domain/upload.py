@@ -1,14 +1,38 @@
-"""What a CertificateRequestUpload asks for, and what its status says of it."""
+"""What a CertificateRequestUpload asks for."""
 
 import dataclasses
+import enum
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from scm_operator.domain import fields
-from scm_operator.domain.account import AccountKey, AccountKind, SecretKey, Tenant, parse_secret_key
-from scm_operator.domain.conditions import READY, Condition, find, parse_condition
+from scm_operator.domain.account import (
+    RECONCILE_REQUESTED_AT,
+    AccountKey,
+    SecretKey,
+    parse_account_ref,
+    parse_secret_key,
+)
+from scm_operator.domain.status import CsrSummary, ObservedSecret, Origin, Record, Replaced, Status, parse_status
 
-RECONCILE_REQUESTED_AT = "scm.certops.dev/reconcile-requested-at"
+__all__ = ["RECONCILE_REQUESTED_AT", "CsrSummary", "ObservedSecret", "Origin", "Record", "Replaced", "Status"]
+
+CONFIRM_UPLOAD = "scm.certops.dev/confirm-upload"
+FINALIZER = "scm.certops.dev/entries"
+
+
+class DeletionPolicy(enum.StrEnum):
+    """What becomes of the SCM entries when the resource is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class AdoptionPolicy(enum.StrEnum):
+    """Whether an SCM entry that somebody else made may be taken over."""
+
+    NEVER = "Never"
+    IF_IDENTICAL = "IfIdentical"
 
 
 class UploadKey(NamedTuple):
@@ -23,74 +47,11 @@ class UploadKey(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ObservedSecret:
-    """A Secret as it was read: another uid or resourceVersion may hold other bytes."""
-
-    name: str
-    uid: str
-    resource_version: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class CsrSummary:
-    """What a person wants to see of a CSR; ``dns_name_count`` counts the DNS names of its subjectAltName."""
-
-    common_name: str
-    dns_name_count: int
-    key_algorithm: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Record:
-    """The SCM entry that a resource owns: what the status says of the last success."""
-
-    scm_id: str
-    scm_name: str
-    create_time: str
-    origin: str
-    account: AccountKey
-    tenant: Tenant
-    content_hash: str
-    csr: CsrSummary
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Status:
-    """The whole status; the operator is its only writer."""
-
-    observed_generation: int = -1
-    record: Record | None = None
-    observed_secrets: tuple[ObservedSecret, ...] = ()
-    last_handled_reconcile_at: str | None = None
-    conditions: tuple[Condition, ...] = ()
-
-    @property
-    def ready(self) -> Condition | None:
-        """Return the Ready condition, or None before the first report."""
-        return find(self.conditions, READY)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the API server takes it; fields that aren't known are left out."""
-        status: dict[str, Any] = {"observedGeneration": self.observed_generation}
-        if self.record is not None:
-            status |= _record_to_json(self.record)
-        if self.observed_secrets:
-            status["observedSecrets"] = [
-                {"name": secret.name, "uid": secret.uid, "resourceVersion": secret.resource_version}
-                for secret in self.observed_secrets
-            ]
-        if self.last_handled_reconcile_at is not None:
-            status["lastHandledReconcileAt"] = self.last_handled_reconcile_at
-        status["conditions"] = [condition.to_json() for condition in self.conditions]
-        return status
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Upload:
     """A CertificateRequestUpload as the API server has it.
 
-    ``scm_name`` is the name wanted in SCM; ``account`` is the accountRef, or None for the default; a Secret's bytes
-    never stand here.
+    ``scm_name`` is the name wanted in SCM; ``account`` is the accountRef, or None for the default; ``created`` is
+    metadata.creationTimestamp (RFC 3339); ``finalizers`` are all of them; a Secret's bytes never stand here.
     """
 
     key: UploadKey
@@ -105,6 +66,11 @@ class Upload:
     suspend: bool
     reconcile_requested_at: str | None
     status: Status
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
+    confirm_upload: str | None = None
+    created: str = ""
+    finalizers: tuple[str, ...] = ()
 
     @property
     def secret_names(self) -> tuple[str, ...]:
@@ -115,12 +81,22 @@ class Upload:
     @property
     def asked(self) -> tuple[object, ...]:
         """Return what others than the operator change about it."""
-        return self.uid, self.generation, self.deleting, self.reconcile_requested_at
+        return self.uid, self.generation, self.deleting, self.reconcile_requested_at, self.confirm_upload
 
     @property
     def reconcile_requested(self) -> bool:
         """Say whether a person asked for a fresh look that was not yet reported."""
         return self.reconcile_requested_at not in {None, self.status.last_handled_reconcile_at}
+
+    @property
+    def deletes_entries(self) -> bool:
+        """Say whether entries that it doesn't want any more are to be deleted."""
+        return self.deletion_policy is DeletionPolicy.DELETE
+
+    @property
+    def has_finalizer(self) -> bool:
+        """Say whether its deletion waits for the operator."""
+        return FINALIZER in self.finalizers
 
 
 def parse_upload(body: Mapping[str, Any]) -> Upload:
@@ -128,7 +104,9 @@ def parse_upload(body: Mapping[str, Any]) -> Upload:
     metadata = fields.metadata_of(body)
     spec = fields.Fields(body).child("spec")
     private_key = spec.optional_child("privateKeySecretRef")
+    account_ref = spec.optional_child("accountRef")
     requested = metadata.annotations.get(RECONCILE_REQUESTED_AT)
+    confirmed = metadata.annotations.get(CONFIRM_UPLOAD)
     return Upload(
         key=UploadKey(metadata.namespace, metadata.name),
         uid=metadata.uid,
@@ -138,79 +116,13 @@ def parse_upload(body: Mapping[str, Any]) -> Upload:
         scm_name=spec.text("name", default=metadata.name),
         csr=parse_secret_key(spec.child("csrSecretRef"), default="tls.csr"),
         private_key=parse_secret_key(private_key, default="tls.key") if private_key else None,
-        account=_parse_account_ref(spec.optional_child("accountRef"), namespace=metadata.namespace),
+        account=parse_account_ref(account_ref, namespace=metadata.namespace) if account_ref else None,
         suspend=spec.flag("suspend", default=False),
         reconcile_requested_at=None if requested is None else str(requested),
-        status=_parse_status(fields.Fields(body).optional_child("status"), namespace=metadata.namespace),
+        status=parse_status(fields.Fields(body).optional_child("status"), namespace=metadata.namespace),
+        deletion_policy=spec.choice("deletionPolicy", DeletionPolicy, default=DeletionPolicy.RETAIN),
+        adoption_policy=spec.choice("adoptionPolicy", AdoptionPolicy, default=AdoptionPolicy.NEVER),
+        confirm_upload=None if confirmed is None else str(confirmed),
+        created=metadata.created,
+        finalizers=metadata.finalizers,
     )
-
-
-def _parse_account_ref(reference: fields.Fields | None, *, namespace: str) -> AccountKey | None:
-    if reference is None:
-        return None
-    kind = reference.choice("kind", AccountKind, default=AccountKind.NAMESPACED)
-    return AccountKey(kind, namespace if kind is AccountKind.NAMESPACED else "", reference.text("name"))
-
-
-def _parse_status(status: fields.Fields | None, *, namespace: str) -> Status:
-    if status is None:
-        return Status()
-    return Status(
-        observed_generation=status.number("observedGeneration", default=-1),
-        record=_parse_record(status, namespace=namespace) if "scmID" in status.values else None,
-        observed_secrets=tuple(
-            ObservedSecret(item.text("name"), item.text("uid"), item.text("resourceVersion"))
-            for item in status.children("observedSecrets")
-        ),
-        last_handled_reconcile_at=status.optional_text("lastHandledReconcileAt", empty=True),
-        conditions=tuple(parse_condition(item) for item in status.children("conditions")),
-    )
-
-
-def _parse_record(status: fields.Fields, *, namespace: str) -> Record:
-    reference = _parse_account_ref(status.child("account"), namespace=namespace)
-    assert reference is not None  # noqa: S101 - child() has refused an absent account
-    tenant = status.child("tenant")
-    csr = status.child("csr")
-    return Record(
-        scm_id=status.text("scmID"),
-        scm_name=status.text("scmName"),
-        create_time=status.text("createTime"),
-        origin=status.text("origin"),
-        account=reference,
-        tenant=Tenant(
-            endpoint=tenant.text("endpoint"),
-            domain=tenant.optional_text("domain"),
-            scope=tenant.optional_text("scope"),
-            account=tenant.text("account"),
-        ),
-        content_hash=status.text("contentHash"),
-        csr=CsrSummary(
-            common_name=str(csr.values.get("commonName", "")),
-            dns_name_count=csr.number("dnsNameCount", default=0),
-            key_algorithm=csr.text("keyAlgorithm"),
-        ),
-    )
-
-
-def _record_to_json(record: Record) -> dict[str, Any]:
-    tenant = {
-        "endpoint": record.tenant.endpoint,
-        "domain": record.tenant.domain,
-        "scope": record.tenant.scope,
-        "account": record.tenant.account,
-    }
-    return {
-        "scmID": record.scm_id,
-        "scmName": record.scm_name,
-        "createTime": record.create_time,
-        "origin": record.origin,
-        "account": {"kind": record.account.kind.value, "name": record.account.name},
-        "tenant": {name: value for name, value in tenant.items() if value is not None},
-        "contentHash": record.content_hash,
-        "csr": {
-            "commonName": record.csr.common_name,
-            "dnsNameCount": record.csr.dns_name_count,
-            "keyAlgorithm": record.csr.key_algorithm,
-        },
-    }

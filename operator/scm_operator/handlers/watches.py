@@ -16,7 +16,7 @@ import aiohttp
 import kopf
 import uvloop
 
-from scm_operator.handlers import session
+from scm_operator.handlers import pacing, session
 
 _GOODBYE = 2.0  # seconds for kopf's tasks to end
 
@@ -56,6 +56,7 @@ class Watches:
         self._plurals = plurals
         self._stop: Callable[[], object] = lambda: None
         self._logins = 0
+        self._pacer = pacing.Pacer()
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._register_settings()
         for plural in plurals:
@@ -121,13 +122,14 @@ class Watches:
         async def login(**_: object) -> kopf.AiohttpSession:
             self._logins += 1
             if self._logins > 1:
-                await asyncio.sleep(1)  # asked again after a 401: no busy loop while the token stays refused
+                await asyncio.sleep(1)  # asked again after a broken TLS stream: no busy loop
             return session.open_session(
                 server=self._server,
                 connector=aiohttp.TCPConnector(limit=16, ssl=self._ssl_context),
                 authorization=self._authorization,
                 plurals=self._plurals,
                 on_list=lambda plural: self._tell(self._listener.listed, plural),
+                pacer=self._pacer,
             )
 
 

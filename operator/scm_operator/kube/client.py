@@ -92,13 +92,20 @@ async def connect(*, connections: int) -> AsyncIterator[Kubernetes]:
         )
 
 
-async def call(request: Awaitable[aiohttp.ClientResponse], *, what: str) -> dict[str, Any]:
+async def call(
+    request: Awaitable[aiohttp.ClientResponse],
+    *,
+    what: str,
+    timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of all of it, the answer's body too
+) -> dict[str, Any]:
     """Make a request and return its JSON; ``what`` names it in messages ("get Secret shop/tls").
+
+    ``timeout`` in seconds is for all of it.
 
     Raises: ApiServerError, and its kinds Conflict (409) and Gone (404).
     """
     try:
-        async with asyncio.timeout(_TIMEOUT):
+        async with asyncio.timeout(timeout):
             response = await request
             body = await response.read()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

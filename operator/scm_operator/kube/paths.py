@@ -27,6 +27,16 @@ def events(namespace: str) -> str:
     return path_of("apis", "events.k8s.io", "v1", "namespaces", namespace, "events")
 
 
+def leases(namespace: str) -> str:
+    """Return the path to create a Lease at."""
+    return path_of("apis", "coordination.k8s.io", "v1", "namespaces", namespace, "leases")
+
+
+def lease(namespace: str, name: str) -> str:
+    """Return the path of a Lease."""
+    return leases(namespace) + path_of(name)
+
+
 def kind(plural: str) -> str:
     """Return the path of all resources of one of our kinds, in all namespaces."""
     return path_of("apis", kube.GROUP, kube.VERSION, plural)

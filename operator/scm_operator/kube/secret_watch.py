@@ -23,6 +23,7 @@ _WATCH, _WATCH_AT_MOST = 290, 330.0
 # Bookmarks come about every minute: a watch that is silent for longer than this is dead.
 _SILENCE = 90.0
 _PAUSE, _LONGEST_PAUSE = 0.2, 30.0
+_LASTING = 1.0  # seconds: a watch that has lasted was none that ends at once, though nothing came
 
 
 class Expired(Exception):  # noqa: N818 - reads as what is the matter
@@ -75,8 +76,8 @@ class SecretWatch:
             await asyncio.sleep(min(_PAUSE * 2.0**failures, _LONGEST_PAUSE))
 
     async def _watch_once(self) -> bool:
-        """Watch until the stream ends, for whatever cause. Return True if anything came, a bookmark at least."""
-        alive = False
+        """Watch until the stream ends, for whatever cause. Return True if anything came, or if it has lasted."""
+        alive, since = False, asyncio.get_running_loop().time()
         try:
             if self._resource_version is None:
                 await self.sync()
@@ -90,7 +91,7 @@ class SecretWatch:
             _log.info("watch of Secrets: %s; listing again", error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             _log.info("watch of Secrets: %s; watching again", type(error).__name__)
-        return alive
+        return alive or asyncio.get_running_loop().time() - since > _LASTING
 
     async def _page(self, token: str | None) -> dict[str, Any]:
         request = self._kubernetes.request(

@@ -1,4 +1,4 @@
-"""Status writes: one JSON patch each, with uid and resourceVersion as preconditions.
+"""Writes of status and finalizers: one JSON patch each, with uid and resourceVersion as preconditions.
 
 A merge patch with a foreign uid is taken silently, so the uid is a ``test`` of a JSON patch (RFC 6902): a re-created
 namesake never inherits an id. Replacing resourceVersion by the one that was planned upon makes the API server answer
@@ -7,7 +7,7 @@ namesake never inherits an id. Replacing resourceVersion by the one that was pla
 
 from typing import Any
 
-from scm_operator.domain import account, conditions, upload
+from scm_operator.domain import account, upload
 from scm_operator.kube import client, paths
 
 _JSON_PATCH = "application/json-patch+json"
@@ -21,28 +21,30 @@ class StatusWriter:
 
     async def write_upload(self, about: upload.Upload, status: upload.Status) -> upload.Upload:
         """Replace the status. Raises: ApiServerError (Conflict, Gone)."""
-        patch = _patch(about.uid, about.resource_version, status.to_json())
-        return upload.parse_upload(await self._write(about.key, patch))
+        return upload.parse_upload(await self._write(about, status.to_json()))
 
-    async def write_account(
-        self, about: account.Account, *, observed_generation: int, conditions: tuple[conditions.Condition, ...]
-    ) -> account.Account:
+    async def write_finalizers(self, about: upload.Upload, finalizers: tuple[str, ...]) -> upload.Upload:
+        """Replace metadata.finalizers; the answer to the last one's removal is the resource as it went.
+
+        Raises: ApiServerError (Conflict, Gone).
+        """
+        patch = [*_preconditions(about), {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)}]
+        request = self._kubernetes.request("PATCH", paths.of(about.key), body=patch, content_type=_JSON_PATCH)
+        return upload.parse_upload(await client.call(request, what=f"write the finalizers of {about.key}"))
+
+    async def write_account(self, about: account.Account, status: account.AccountStatus) -> account.Account:
         """Replace the status. Raises: ApiServerError (Conflict, Gone)."""
-        status = {
-            "observedGeneration": observed_generation,
-            "conditions": [condition.to_json() for condition in conditions],
-        }
-        patch = _patch(about.uid, about.resource_version, status)
-        return account.parse_account(await self._write(about.key, patch))
+        return account.parse_account(await self._write(about, status.to_json()))
 
-    async def _write(self, key: upload.UploadKey | account.AccountKey, patch: list[dict[str, Any]]) -> dict[str, Any]:
-        request = self._kubernetes.request("PATCH", f"{paths.of(key)}/status", body=patch, content_type=_JSON_PATCH)
-        return await client.call(request, what=f"write the status of {key}")
+    async def _write(self, about: upload.Upload | account.Account, status: dict[str, Any]) -> dict[str, Any]:
+        patch = [*_preconditions(about), {"op": "add", "path": "/status", "value": status}]
+        path = f"{paths.of(about.key)}/status"
+        request = self._kubernetes.request("PATCH", path, body=patch, content_type=_JSON_PATCH)
+        return await client.call(request, what=f"write the status of {about.key}")
 
 
-def _patch(uid: str, resource_version: str, status: dict[str, Any]) -> list[dict[str, Any]]:
+def _preconditions(about: upload.Upload | account.Account) -> list[dict[str, Any]]:
     return [
-        {"op": "test", "path": "/metadata/uid", "value": uid},
-        {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version},
-        {"op": "add", "path": "/status", "value": status},
+        {"op": "test", "path": "/metadata/uid", "value": about.uid},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": about.resource_version},
     ]

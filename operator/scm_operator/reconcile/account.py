@@ -5,70 +5,21 @@ Uploads decide from what is here, never from an account's status: nothing waits 
 
 import asyncio
 import collections
-import contextlib
-import dataclasses
-import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, errors, observation, ports, reasons, upload
-from scm_operator.reconcile import cache, queue
+from scm_operator.reconcile import admission, cache, choice, queue
+from scm_operator.reconcile.connection import Admission, Connection, Connector
+from scm_operator.reconcile.report import UploadCache
+from scm_operator.reconcile.standing import Standing
 
 _log = logging.getLogger(__name__)
 AccountCache = cache.Cache[accounts.AccountKey, accounts.Account]
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Connection:
-    """What is known of one version of an account and of its credential: a store to call, or the fault in the way."""
-
-    uid: str
-    generation: int
-    credential: upload.ObservedSecret | None
-    store: ports.CsrStore | None
-    fault: conditions.Verdict | None
-    digest: bytes = dataclasses.field(default=b"", repr=False)
-    forbidden: bool = False
-    refused: conditions.Verdict | None = None
-    worked: bool = False
-    denials: int = 0
-    calls: int = 0
-    retired: bool = False
-
-    @contextlib.asynccontextmanager
-    async def calling(self) -> AsyncIterator[ports.CsrStore]:
-        """Lend the store for one call; a connection that was replaced meanwhile is closed after its last call."""
-        assert self.store is not None  # noqa: S101 - plan makes no call to an account with a fault
-        self.calls += 1
-        try:
-            yield self.store
-        finally:
-            self.calls -= 1
-            await self._close_if_unused()
-
-    def note(self, obstacle: errors.AccountObstacle | None) -> None:
-        """Take in how a call went.
-
-        One denial of an account that works for others is that upload's affair; the second in a row is the account's.
-        """
-        if obstacle is None:
-            self.worked, self.denials, self.refused = True, 0, None
-            return
-        denied = obstacle.account_reason is reasons.AccountReason.ACCESS_DENIED
-        self.denials += denied
-        if not denied or not self.worked or self.denials > 1:
-            self.refused = conditions.Verdict(obstacle.account_reason, obstacle.message)
-
-    async def retire(self) -> None:
-        """Close it now, or after the calls under way."""
-        self.retired = True
-        await self._close_if_unused()
-
-    async def _close_if_unused(self) -> None:
-        if self.retired and not self.calls and self.store:
-            store, self.store = self.store, None
-            await store.aclose()
+Reached = tuple[observation.AccountView, Connection | None]
+OnAccount = Callable[[accounts.AccountKey], None]
+OnTurn = Callable[[upload.UploadKey], None]
 
 
 class AccountReconciler:
@@ -78,64 +29,122 @@ class AccountReconciler:
         self,
         *,
         known: AccountCache,
-        secrets: ports.SecretReader,
-        connect: ports.CsrStoreFactory,
+        uploads: UploadCache,
+        connector: Connector,
+        standing: Standing,
         status: ports.StatusWriter,
         events: ports.EventSink,
         clock: ports.Clock,
-        operator_namespace: str,
+        backoff: queue.Backoff,
     ) -> None:
         self._known = known
-        self._secrets = secrets
-        self._connect = connect
+        self._uploads = uploads
+        self._connector = connector
+        self._standing = standing
         self._status = status
         self._events = events
         self._clock = clock
-        self._operator_namespace = operator_namespace
+        self._backoff = backoff
         self._connections: dict[accounts.AccountKey, Connection] = {}
+        self._departed: dict[accounts.AccountKey, Connection] = {}
+        self._admissions: dict[accounts.AccountKey, Admission] = {}
         self._locks: dict[accounts.AccountKey, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
-        self.on_change: Callable[[accounts.AccountKey], None] = lambda _: None
-        self.on_verdict: Callable[[accounts.AccountKey], None] = lambda _: None
+        self.on_change: OnAccount = lambda _: None
+        self.on_verdict: OnAccount = lambda _: None
+        self.on_turn: OnTurn = lambda _: None
 
-    async def view(self, wanted: upload.Upload) -> tuple[observation.AccountView, Connection | None]:
+    async def view(self, wanted: upload.Upload) -> Reached:
         """Return what an upload needs to know of its account, and the connection for it. Raises: ApiServerError."""
-        candidates = candidates_of(wanted)
+        candidates = choice.candidates_of(wanted)
         account = next((found for key in candidates if (found := self._known.get(key))), None)
         if account is None:
             key = candidates[0] if len(candidates) == 1 else None
-            return observation.AccountView(key, None, _not_found(wanted, candidates)), None
+            return observation.AccountView(key, None, choice.not_found(wanted, candidates)), None
+        return await self._view_of(account)
+
+    async def reach(self, tenant: accounts.Tenant) -> Reached | None:
+        """Return an account with which a tenant's entries can be looked at, by its own name. Raises: ApiServerError.
+
+        One that is gone, or has lost its credential, serves as it was for as long as its uploads are being deleted.
+        """
+        key = accounts.account_key_of(tenant.account)
+        account = self._known.get(key) if key else None
+        reached = await self._view_of(account) if account and account.tenant.same_as(tenant) else None
+        departed = self._departed.get(key) if key else None
+        if (reached is None or reached[0].fault) and departed and departed.tenant.same_as(tenant):
+            return observation.AccountView(departed.key, departed.tenant, None), departed
+        return reached
+
+    async def _view_of(self, account: accounts.Account) -> Reached:
         connection = await self._connection(account)
-        return observation.AccountView(account.key, account.tenant, _not_ready(account, connection)), connection
+        fault = choice.not_ready(account.key, connection.fault) if connection.fault else None
+        return observation.AccountView(account.key, account.tenant, fault), connection
 
     async def _connection(self, account: accounts.Account, *, anew: bool = False) -> Connection:
         """Return the connection of an account as it is now, made anew if it or its credential changed."""
         async with self._locks[account.key]:
             current = self._connections.get(account.key)
-            if current and self._fits(current, account) and not (anew and current.forbidden):
+            if current and self._connector.fits(current, account) and not (anew and current.forbidden):
                 return current
-            fresh = await self._make(account)
-            if current and _equal(current, fresh):
+            fresh = await self._connector.make(account, turns=self._admission(account))
+            if current and current.equals(fresh):
                 # The Secret was written again with the same value: a login refused once stays refused.
                 current.credential = fresh.credential
                 await fresh.retire()
                 return current
             self._connections[account.key] = fresh
+            fresh.admission.reset()
             if current:
-                await current.retire()
+                await self._replace(current, lost=fresh.fault is not None)
         self.on_change(account.key)
         return fresh
 
-    def met(self, key: accounts.AccountKey, connection: Connection, obstacle: errors.AccountObstacle | None) -> None:
+    def _admission(self, account: accounts.Account) -> Admission:
+        turns = self._admissions.get(account.key)
+        if turns is None:
+            turns = admission.Admission(account.limits, clock=self._clock, wake=self._turn, backoff=self._backoff)
+            self._admissions[account.key] = turns
+        turns.change_limits(account.limits)
+        return turns
+
+    def _turn(self, key: upload.UploadKey) -> None:
+        self.on_turn(key)
+
+    async def _replace(self, connection: Connection, *, lost: bool) -> None:
+        """Close a connection, unless it is the last that works and entries of deleted uploads wait for it."""
+        if lost and connection.store and self._is_needed(connection.key):
+            await self._release(connection.key)
+            self._departed[connection.key] = connection
+            return
+        await connection.retire()
+        if not lost:
+            await self._release(connection.key)
+
+    def _is_needed(self, key: accounts.AccountKey) -> bool:
+        return any(known.has_finalizer and choice.concerns(key, known) for known in self._uploads)
+
+    async def _release(self, key: accounts.AccountKey) -> None:
+        if departed := self._departed.pop(key, None):
+            await departed.retire()
+
+    async def upload_gone(self, key: upload.UploadKey) -> None:
+        """Let an upload that is gone leave every line, and accounts that only it kept."""
+        for turns in self._admissions.values():
+            turns.forget(key)
+        for account_key in [found for found in self._departed if not self._is_needed(found)]:
+            await self._release(account_key)
+
+    def met(self, connection: Connection, obstacle: errors.AccountObstacle | None) -> None:
         """Note how a call went: refused (and why), or well, which ends an earlier refusal."""
         before = connection.refused
         connection.note(obstacle)
-        if before == connection.refused or self._connections.get(key) is not connection:
+        if before == connection.refused or self._connections.get(connection.key) is not connection:
             return
-        self.on_verdict(key)
+        self.on_verdict(connection.key)
         # A login that works again works for all; a permission may be lacking for some uploads only, and waking
         # those at each success of another would be a storm.
         if connection.refused is None and before and before.reason is reasons.AccountReason.LOGIN_FAILED:
-            self.on_change(key)
+            self.on_change(connection.key)
 
     async def reconcile(self, key: accounts.AccountKey) -> queue.Retry | None:
         """Connect an account and write its verdict, if it isn't in its status already."""
@@ -145,6 +154,8 @@ class AccountReconciler:
             return None
         try:
             connection = await self._connection(account, anew=True)
+            if account.reconcile_requested:
+                self._look_again(account, connection)
             await self._report(account, connection)
         except errors.Gone:
             return None
@@ -153,119 +164,60 @@ class AccountReconciler:
             return queue.Retry(at_least=error.retry_after)
         return queue.Retry(slow=True) if connection.forbidden else None
 
+    def _look_again(self, account: accounts.Account, connection: Connection) -> None:
+        """A person asks: what waits for an answer of theirs, or for a pause to end, goes on."""
+        self._standing.allow(account.key)
+        connection.admission.reset()
+        self.on_change(account.key)
+
     async def aclose(self) -> None:
         """Close all connections."""
-        for key in list(self._connections):
-            await self._forget(key)
+        for connection in [*self._connections.values(), *self._departed.values()]:
+            await connection.retire()
+        self._connections.clear()
+        self._departed.clear()
 
     async def _forget(self, key: accounts.AccountKey) -> None:
         async with self._locks[key]:
             connection = self._connections.pop(key, None)
         if connection:
-            await connection.retire()
+            await self._replace(connection, lost=True)
+            self._standing.forget(key)
             self.on_change(key)
-
-    def _fits(self, connection: Connection, account: accounts.Account) -> bool:
-        if (connection.uid, connection.generation) != (account.uid, account.generation):
-            return False
-        name = account.secret_name(operator_namespace=self._operator_namespace)
-        return connection.forbidden or connection.credential == self._secrets.seen(name)
-
-    async def _make(self, account: accounts.Account) -> Connection:
-        name = account.secret_name(operator_namespace=self._operator_namespace)
-        key = account.auth.secret.key
-        secret: ports.Secret | None = None
-        store: ports.CsrStore | None = None
-        fault: conditions.Verdict | None = None
-        forbidden = False
-        try:
-            secret = await self._secrets.read(name, keys=(key,))
-            store = self._connect(account, credential=_credential_of(secret, name, key))
-        except errors.AccountFault as error:
-            fault = conditions.Verdict(error.reason, error.message)
-        except errors.RetryLater as error:
-            fault = conditions.Verdict(reasons.AccountReason.CREDENTIAL_NOT_FOUND, error.message)
-            forbidden = True
-        return Connection(
-            uid=account.uid,
-            generation=account.generation,
-            credential=secret.observed if secret else None,
-            store=store,
-            fault=fault,
-            digest=hashlib.sha256(secret.data.get(key, b"")).digest() if secret else b"",
-            forbidden=forbidden,
-        )
 
     async def _report(self, account: accounts.Account, connection: Connection) -> None:
         verdict = connection.fault or connection.refused or _READY
-        wanted = conditions.conditions_for(
-            verdict, previous=account.conditions, generation=account.generation, now=self._clock.now()
+        degraded = self._standing.verdict(account.key)
+        wanted = accounts.AccountStatus(
+            observed_generation=account.generation,
+            conditions=conditions.conditions_for(
+                verdict,
+                previous=account.status.conditions,
+                generation=account.generation,
+                now=self._clock.now(),
+                degraded=degraded,
+            ),
+            last_handled_reconcile_at=account.reconcile_requested_at,
         )
-        if (account.observed_generation, account.conditions) == (account.generation, wanted):
+        if account.status == wanted:
             return
-        written = await self._status.write_account(account, observed_generation=account.generation, conditions=wanted)
+        written = await self._status.write_account(account, wanted)
         self._known.refresh(written)
-        before = conditions.find(account.conditions, conditions.READY)
-        if before is None or (before.status, before.reason) != (wanted[0].status, wanted[0].reason):
-            ready = verdict.ready == conditions.TRUE
-            _log.log(
-                logging.INFO if ready else logging.WARNING, "%s: %s: %s", account.key, verdict.reason, verdict.message
-            )
-            self._events.publish(account, reason=verdict.reason, message=verdict.message, warning=not ready)
+        self._tell(account, conditions.READY, verdict)
+        if degraded:
+            self._tell(account, conditions.DEGRADED, degraded)
+
+    def _tell(self, before: accounts.Account, kind: str, verdict: conditions.Verdict) -> None:
+        """Tell a transition of a condition, once."""
+        previous = conditions.find(before.status.conditions, kind)
+        if previous and previous.reason == verdict.reason:
+            return
+        ready = verdict.ready == conditions.TRUE
+        level = logging.INFO if ready else logging.WARNING
+        _log.log(level, "%s: %s: %s", before.key, verdict.reason, verdict.message)
+        self._events.publish(before, reason=verdict.reason, message=verdict.message, warning=not ready)
 
 
 _READY = conditions.Verdict(
     reasons.AccountReason.READY, "The spec is valid and the credential readable; login happens on first use."
 )
-
-
-def candidates_of(wanted: upload.Upload) -> tuple[accounts.AccountKey, ...]:
-    """Return the accounts that an upload may go to, the first that exists wins.
-
-    The accountRef; else the account that was resolved once and is kept; else the defaults.
-    """
-    if wanted.account:
-        return (wanted.account,)
-    if wanted.status.record:
-        return (wanted.status.record.account,)
-    return (
-        accounts.AccountKey(accounts.AccountKind.NAMESPACED, wanted.key.namespace, accounts.DEFAULT_NAME),
-        accounts.AccountKey(accounts.AccountKind.CLUSTER, "", accounts.DEFAULT_NAME),
-    )
-
-
-def _equal(one: Connection, other: Connection) -> bool:
-    """Say whether two connections call the same service with the same credential."""
-    return (one.uid, one.generation, one.digest, one.fault) == (other.uid, other.generation, other.digest, other.fault)
-
-
-def _not_found(wanted: upload.Upload, candidates: tuple[accounts.AccountKey, ...]) -> conditions.Verdict:
-    if wanted.account:
-        message = f"spec.accountRef names {candidates[0]}, which does not exist. Create it, or name another."
-    elif len(candidates) == 1:
-        message = f"{candidates[0]}, to which this was uploaded, does not exist any more. Create it, or name another."
-    else:
-        message = (
-            f"no spec.accountRef, and neither {candidates[0]} nor {candidates[1]} exists. "
-            "Create one of them, or name an account."
-        )
-    return conditions.Verdict(reasons.Reason.ACCOUNT_NOT_FOUND, message)
-
-
-def _not_ready(account: accounts.Account, connection: Connection) -> conditions.Verdict | None:
-    if connection.fault is None:
-        return None
-    message = f"{account.key} is not ready ({connection.fault.reason}): {connection.fault.message}"
-    return conditions.Verdict(reasons.Reason.ACCOUNT_NOT_READY, message)
-
-
-def _credential_of(secret: ports.Secret | None, name: accounts.SecretName, key: str) -> bytes:
-    if secret is None:
-        raise errors.AccountFault(
-            reasons.AccountReason.CREDENTIAL_NOT_FOUND, f"Secret {name}, which spec.auth names, does not exist."
-        )
-    if key not in secret.data:
-        raise errors.AccountFault(
-            reasons.AccountReason.CREDENTIAL_NOT_FOUND, f"Secret {name} has no key {key!r}, which spec.auth names."
-        )
-    return secret.data[key]

@@ -34,6 +34,7 @@ class Cache(Generic[K, R]):
     def __init__(self, *, key: Callable[[R], K], secrets: Callable[[R], Iterable[account.SecretName]]) -> None:
         self._key = key
         self._secrets = secrets
+        self.on_gone: Callable[[R], None] = lambda _: None
         self._resources: dict[K, R] = {}
         self._named_by: dict[account.SecretName, set[K]] = collections.defaultdict(set)
 
@@ -61,6 +62,8 @@ class Cache(Generic[K, R]):
             return False
         if known := self._resources.get(key):
             self._unname(key, known)
+            if known.uid != resource.uid:
+                self.on_gone(known)
         self._resources[key] = resource
         for secret in self._secrets(resource):
             self._named_by[secret].add(key)
@@ -79,6 +82,7 @@ class Cache(Generic[K, R]):
             return False
         del self._resources[key]
         self._unname(key, known)
+        self.on_gone(known)
         return True
 
     def missing_from(self, present: Collection[K], *, resource_version: str) -> list[R]:

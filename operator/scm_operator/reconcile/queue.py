@@ -5,26 +5,19 @@ once; a key added while it is handled is handled again afterwards.
 """
 
 import asyncio
-import collections
+import contextlib
 import dataclasses
-import enum
 import logging
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from typing import Generic, TypeAlias, TypeVar
+
+from scm_operator.reconcile import lanes
 
 _log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
-# Of this many keys taken one comes from the later lane, whatever waits in the first: no starvation.
-_FAIRNESS = 8
-
-
-class Lane(enum.IntEnum):
-    """New and changed resources go ahead of retries."""
-
-    FRESH = 0
-    RETRY = 1
+Lane = lanes.Lane
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,34 +29,47 @@ class Retry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Again:
+    """A handler's answer "nothing failed": come back in just so many seconds; failures in a row stay counted."""
+
+    after: float
+
+
+Answer: TypeAlias = Retry | Again | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Backoff:
     """Exponential backoff with full jitter, in seconds; ``slow`` is the first step where only a person can help."""
 
     first: float = 1.0
     slow: float = 30.0
     longest: float = 300.0
+    uniform: Callable[[float, float], float] = dataclasses.field(default=random.uniform, repr=False)
 
     def delay(self, failures: int, *, slow: bool) -> float:
         """Return how long to wait after that many failures in a row (1 and up)."""
-        step = (self.slow if slow else self.first) * 2.0 ** min(failures - 1, 30)
-        return random.uniform(0, min(step, self.longest))  # noqa: S311 - jitter is no secret
+        return self.uniform(0, self.step(failures, slow=slow))
+
+    def step(self, failures: int, *, slow: bool = False) -> float:
+        """Return the longest that it may be after that many failures in a row (1 and up)."""
+        return min((self.slow if slow else self.first) * 2.0 ** min(failures - 1, 30), self.longest)
 
 
 class WorkQueue(Generic[K]):
     """Keys that wait for a worker."""
 
     def __init__(self, *, workers: int, backoff: Backoff) -> None:
-        self._workers = workers
+        self._most = workers
         self._backoff = backoff
-        self._lanes: tuple[collections.OrderedDict[K, None], ...] = (
-            collections.OrderedDict(),
-            collections.OrderedDict(),
-        )
+        self._waiting: lanes.Lanes[K] = lanes.Lanes()
         self._handled: set[K] = set()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
-        self._taken = 0
+        self._workers = 0
+        self._outside = 0
+        self._hire: Callable[[], object] | None = None
         self._stopping = False
         self._wakeup = asyncio.Event()
 
@@ -74,27 +80,49 @@ class WorkQueue(Generic[K]):
         if key in self._handled:
             self._again.add(key)
             return
-        if lane is Lane.FRESH:
-            self._lanes[Lane.RETRY].pop(key, None)
-        elif key in self._lanes[Lane.FRESH]:
-            return
-        self._lanes[lane][key] = None
+        self._waiting.add(key, lane)
         self._wakeup.set()
 
     def add_later(self, key: K, *, delay: float) -> None:
-        """Queue a key after so many seconds, unless it is queued before; many calls in that time are one."""
-        if key not in self._timers and not self._stopping:
-            self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+        """Queue a key after so many seconds, unless it is queued before; of many such calls the soonest counts."""
+        if self._stopping:
+            return
+        loop = asyncio.get_running_loop()
+        if timer := self._timers.get(key):
+            if timer.when() <= loop.time() + delay:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(delay, self._due, key)
 
     def __len__(self) -> int:
         """Return how many keys wait for a worker now, delayed ones left out."""
-        return sum(len(lane) for lane in self._lanes)
+        return len(self._waiting)
 
-    async def run(self, handle: Callable[[K], Awaitable[Retry | None]]) -> None:
+    @contextlib.asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Wait for somebody else's service: meanwhile another worker takes this one's place.
+
+        For handlers, and not nested. Whoever is one too many when the handler comes back ends after its key.
+        """
+        self._outside += 1
+        if self._hire and not self._stopping and self._workers - self._outside < self._most:
+            self._hire()
+        try:
+            yield
+        finally:
+            self._outside -= 1
+
+    async def run(self, handle: Callable[[K], Awaitable[Answer]]) -> None:
         """Handle keys until `stop`; return when those being handled then are done. No handler is ever cancelled."""
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(self._workers):
-                workers.create_task(self._work(handle))
+        async with asyncio.TaskGroup() as group:
+
+            def hire() -> None:
+                self._workers += 1
+                group.create_task(self._work(handle))
+
+            for _ in range(self._most):
+                hire()
+            self._hire = hire
 
     def stop(self) -> None:
         """Begin no further key; what waits, waits for the next process."""
@@ -103,43 +131,46 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._wakeup.set()
 
-    async def _work(self, handle: Callable[[K], Awaitable[Retry | None]]) -> None:
-        while (key := await self._next()) is not None:
+    async def _work(self, handle: Callable[[K], Awaitable[Answer]]) -> None:
+        while await self._is_next():
+            key = self._waiting.pop()
             self._handled.add(key)
-            retry = await _guarded(handle, key)
+            answer = await _guarded(handle, key)
             self._handled.discard(key)
-            self._finish(key, retry)
+            self._finish(key, answer)
+        self._workers -= 1
 
-    async def _next(self) -> K | None:
-        while not self._stopping:
-            for lane in self._order():
-                if lane:
-                    self._taken += 1
-                    return lane.popitem(last=False)[0]
+    async def _is_next(self) -> bool:
+        """Wait for a key; return False if this worker is to end: on a stop, or when it is one too many."""
+        while not self._stopping and self._workers - self._outside <= self._most:
+            if self._waiting:
+                return True
             self._wakeup.clear()
             await self._wakeup.wait()
-        return None
+        return False
 
-    def _order(self) -> tuple[collections.OrderedDict[K, None], ...]:
-        return self._lanes[::-1] if self._taken % _FAIRNESS == _FAIRNESS - 1 else self._lanes
-
-    def _finish(self, key: K, retry: Retry | None) -> None:
-        if retry is None:
+    def _finish(self, key: K, answer: Answer) -> None:
+        if answer is None:
             self._failures.pop(key, None)
+        elif isinstance(answer, Retry):
+            self._failures[key] = self._failures.get(key, 0) + 1
         if key in self._again:
             self._again.discard(key)
             self.add(key)
-        elif retry is not None and key not in self._timers and not self._stopping:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = retry.at_least + self._backoff.delay(failures, slow=retry.slow)
-            self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+        elif answer is not None:
+            self.add_later(key, delay=self._delay(key, answer))
+
+    def _delay(self, key: K, answer: Retry | Again) -> float:
+        if isinstance(answer, Again):
+            return answer.after
+        return answer.at_least + self._backoff.delay(self._failures[key], slow=answer.slow)
 
     def _due(self, key: K) -> None:
         del self._timers[key]
         self.add(key, lane=Lane.RETRY)
 
 
-async def _guarded(handle: Callable[[K], Awaitable[Retry | None]], key: K) -> Retry | None:
+async def _guarded(handle: Callable[[K], Awaitable[Answer]], key: K) -> Answer:
     """Turn a bug into a retry: one broken key must not stop a worker, let alone the process."""
     try:
         return await handle(key)

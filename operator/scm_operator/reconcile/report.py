@@ -1,39 +1,70 @@
 """Reporting on an upload: one status write if the status changes, one Event and one log line on a transition."""
 
+import dataclasses
 import logging
 
-from scm_operator.domain import conditions, ports, reasons, upload
+from scm_operator.domain import conditions, errors, ports, reasons, upload
+from scm_operator.domain.rows import wanted as rows
 from scm_operator.reconcile import cache
 
 _log = logging.getLogger(__name__)
 UploadCache = cache.Cache[upload.UploadKey, upload.Upload]
-_NORMAL = frozenset({reasons.Reason.UPLOADED, reasons.Reason.SUSPENDED, reasons.Reason.WAITING_FOR_SECRET})
+_NORMAL = frozenset(
+    {
+        reasons.Reason.UPLOADED,
+        reasons.Reason.SUSPENDED,
+        reasons.Reason.WAITING_FOR_SECRET,
+        reasons.Reason.RESOLVING_OUTCOME,
+        reasons.Reason.DELETING,
+    }
+)
 
 
 class Reporter:
     """Writes statuses and tells transitions."""
 
-    def __init__(self, *, known: UploadCache, status: ports.StatusWriter, events: ports.EventSink) -> None:
+    def __init__(
+        self, *, known: UploadCache, status: ports.StatusWriter, events: ports.EventSink, journal: ports.Journal
+    ) -> None:
         self._known = known
         self._status = status
         self._events = events
+        self._journal = journal
 
     async def write(self, about: upload.Upload, status: upload.Status) -> None:
         """Write a status unless it is there already. Raises: ApiServerError (Conflict, Gone)."""
-        if status == about.status:
-            return
-        written = await self._status.write_upload(about, status)
-        self._known.refresh(written)
-        ready = status.ready
-        if ready and _transition(about.status, status):
-            self._tell(about, status, ready)
+        if status != about.status:
+            await self._write(about, status)
 
-    def orphaned(self, key: upload.UploadKey, *, message: str) -> None:
-        """Tell that an entry is (or may be) in SCM and no resource says so: there is none to tell an Event about."""
-        _log.warning("%s: %s", key, message, extra={"event": "Orphaned", "upload": str(key)})
+    async def fence(self, about: upload.Upload) -> None:
+        """Write the term, so that what an earlier leader still writes conflicts. Raises: ApiServerError."""
+        await self._write(about, about.status)
+
+    async def write_finalizers(self, about: upload.Upload, finalizers: tuple[str, ...]) -> None:
+        """Replace the finalizers. Raises: ApiServerError (Conflict, Gone)."""
+        self._check_lease()
+        self._known.refresh(await self._status.write_finalizers(about, finalizers))
+
+    async def _write(self, about: upload.Upload, status: upload.Status) -> None:
+        # The resourceVersion was taken first (it is in `about`), then the Lease is looked at, then it is written: what
+        # was read after the next leader's fence is never written by this one (docs/guarantees.md).
+        self._check_lease()
+        status = dataclasses.replace(status, term=self._journal.term)
+        self._known.refresh(await self._status.write_upload(about, status))
+        if status.ready and _told(about.status) != _told(status):
+            self._tell(about, status, status.ready)
+
+    def _check_lease(self) -> None:
+        if not self._journal.holds():
+            raise errors.ApiServerError("the Lease is lost: nothing more is written")
+
+    def orphaned(self, about: upload.UploadKey, *, uid: str, message: str) -> None:
+        """Tell that an entry is (or may be) in SCM and no resource says so."""
+        _log.warning("%s: %s", about, message, extra={"event": "Orphaned", "upload": str(about)})
+        self._events.publish_orphan(about, uid=uid, message=message)
 
     def _tell(self, about: upload.Upload, status: upload.Status, ready: conditions.Condition) -> None:
-        message = ready.message + _replacement(about.status, status)
+        message = ready.message + _replacement(about, status)
         normal = ready.reason in _NORMAL
         _log.log(
             logging.INFO if normal else logging.WARNING,
@@ -46,10 +77,6 @@ class Reporter:
         self._events.publish(about, reason=ready.reason, message=message, warning=not normal)
 
 
-def _transition(before: upload.Status, after: upload.Status) -> bool:
-    return _told(before) != _told(after)
-
-
 def _told(status: upload.Status) -> tuple[str | None, ...]:
     ready, record = status.ready, status.record
     return (
@@ -60,9 +87,11 @@ def _told(status: upload.Status) -> tuple[str | None, ...]:
     )
 
 
-def _replacement(before: upload.Status, after: upload.Status) -> str:
+def _replacement(about: upload.Upload, after: upload.Status) -> str:
+    before = about.status
     if before.record and after.record and before.record.scm_id != after.record.scm_id:
-        return f" It replaces {before.record.scm_id}, which stays in SCM."
+        fate = "is deleted there next" if rows.is_deleted_when_replaced(about, before.record) else "stays in SCM"
+        return f" It replaces {before.record.scm_id}, which {fate}."
     if before.record and after.record and before.record.scm_name != after.record.scm_name:
         return f" Renamed from {before.record.scm_name!r} to {after.record.scm_name!r}."
     return ""

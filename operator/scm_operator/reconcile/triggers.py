@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, upload
-from scm_operator.reconcile import account, queue
+from scm_operator.reconcile import account, choice, queue
 from scm_operator.reconcile.report import UploadCache
 
 # Seconds in which an account's verdicts are collected: of calls that fail and succeed in turn, one write a delay.
@@ -91,7 +91,7 @@ class Triggers:
     def account_changed(self, key: accounts.AccountKey) -> None:
         """An account, its credential or its standing changed: wake the uploads that are, or may be, its own."""
         for known in self._uploads:
-            if key in account.candidates_of(known):
+            if choice.concerns(key, known):
                 self._upload_queue.add(known.key, lane=_lane_of(known))
 
     def account_verdict(self, key: accounts.AccountKey) -> None:

@@ -1,41 +1,67 @@
 """One upload, step by step: observe, plan, act, report, until the plan says that nothing is left to do."""
 
+import asyncio
+import dataclasses
 import logging
-import secrets as random_ids
+from collections.abc import Callable
 
-from scm_operator.domain import account as accounts
-from scm_operator.domain import actions, conditions, errors, observation, plan, ports, report, upload
-from scm_operator.reconcile import account, queue, reading
+from scm_operator.domain import actions, conditions, errors, observation, plan, ports, reasons, report, upload
+from scm_operator.reconcile import groups, lanes, queue, reading, visit
+from scm_operator.reconcile.acting import Acting
+from scm_operator.reconcile.connection import Admission
+from scm_operator.reconcile.departing import Departing
+from scm_operator.reconcile.memory import Memory
+from scm_operator.reconcile.observing import Observation, Observer
 from scm_operator.reconcile.report import Reporter, UploadCache
 
 _log = logging.getLogger(__name__)
-# The longest way through the table takes seven steps; more means that two rows undo each other.
-_MOST_STEPS = 16
+# The longest way through the table takes about fifteen steps, one more for each entry that is deleted.
+_MOST_STEPS = 64
+Result = queue.Retry | queue.Again | None
+Wake = Callable[[upload.UploadKey], None]
 
 
 class UploadReconciler:
     """Brings one CertificateRequestUpload at a time to where its spec wants it."""
 
-    def __init__(  # noqa: PLR0913 - ports
+    def __init__(  # noqa: PLR0913 - ports and rooms
         self,
         *,
         known: UploadCache,
-        accounts: account.AccountReconciler,
         reader: ports.UploadReader,
         secrets: ports.SecretReader,
         journal: ports.Journal,
+        groups: groups.Groups,
+        observer: Observer,
+        acting: Acting,
+        departing: Departing,
+        memory: Memory,
         reporter: Reporter,
         clock: ports.Clock,
+        deletion_deadline: float,
     ) -> None:
+        """Take the rooms that take the steps; ``deletion_deadline`` in seconds."""
         self._known = known
-        self._accounts = accounts
         self._reader = reader
         self._secrets = secrets
         self._journal = journal
+        self._observer = observer
+        self._acting = acting
+        self._departing = departing
+        self._memory = memory
         self._reporter = reporter
         self._clock = clock
-        self._memory: dict[upload.UploadKey, observation.Remembered] = {}
+        self._deletion_deadline = deletion_deadline
+        self._waits_in = dict[upload.UploadKey, Admission]()
+        self._deadlines = dict[upload.UploadKey, asyncio.TimerHandle]()
         self._stopping = False
+        self.wake: Wake = lambda _: None
+        self._groups = groups
+        groups.wake = self._woken
+        self.on_higher_term: Callable[[], None] = lambda: None
+
+    def _woken(self, key: upload.UploadKey) -> None:
+        self.wake(key)
 
     def stop(self) -> None:
         """Begin no further call to SCM; what calls under way come to is still written."""
@@ -43,27 +69,40 @@ class UploadReconciler:
 
     @property
     def unwritten(self) -> tuple[upload.UploadKey, ...]:
-        """Return the uploads whose outcome is known here and not yet in their status."""
-        return tuple(key for key, memory in self._memory.items() if not isinstance(memory, observation.Journaled))
+        """Return the uploads whose entry is known here and not yet in their status."""
+        return self._memory.unwritten
 
     def outcome_of(self, key: upload.UploadKey) -> str:
         """Say, for a log, what an unwritten outcome is."""
-        memory = self._memory.get(key)
-        if isinstance(memory, observation.Stored):
-            return f"stored in SCM as {memory.record.scm_id} ({memory.record.scm_name!r})"
-        return memory.verdict.message if isinstance(memory, observation.Unknown) else "none"
+        known = self._memory.remembered.get(key)
+        if isinstance(known, observation.Claimed):
+            return f"stored in SCM as {known.record.scm_id} ({known.record.scm_name!r})"
+        return "none"
 
-    async def reconcile(self, key: upload.UploadKey) -> queue.Retry | None:
+    async def reconcile(self, key: upload.UploadKey) -> Result:
         """Take the steps that are due; return when to come back, or None if an event will say so."""
+        seen = visit.Visit(key, resync=key in self._memory.resync)
         try:
-            return await self._steps(key)
+            return await self._steps(seen)
         except errors.Gone:
             return await self._gone(key)
         except errors.ApiServerError as error:
             _log.warning("%s: %s", key, error, extra={"event": "ApiServerError", "upload": str(key)})
             return queue.Retry(at_least=error.retry_after)
+        finally:
+            self._leave(seen)
+            self._memory.release(key)
 
-    async def _gone(self, key: upload.UploadKey) -> queue.Retry | None:
+    def _leave(self, seen: visit.Visit) -> None:
+        """Give back the turns of this visit, and the place in a line that it has no use for any more."""
+        seen.end()
+        before = self._waits_in.pop(seen.key, None)
+        if before and before not in seen.lines:
+            before.forget(seen.key)
+        if seen.waits_in:
+            self._waits_in[seen.key] = seen.waits_in
+
+    async def _gone(self, key: upload.UploadKey) -> Result:
         """Believe a 404 only when a read says the same: a proxy, or an API server that starts, may answer so too.
 
         What is remembered of it is let go when the watch has told of the deletion: until then it seems to be there,
@@ -76,146 +115,105 @@ class UploadReconciler:
             return queue.Retry(at_least=error.retry_after)
         return queue.Retry() if live and known and live.uid == known.uid else None
 
-    async def _steps(self, key: upload.UploadKey) -> queue.Retry | None:
-        wanted: observation.Reading = observation.NotRead()
-        read_for = None
+    async def _steps(self, seen: visit.Visit) -> Result:
         for _ in range(_MOST_STEPS):
-            current = self._known.get(key)
-            await self._let_go(key, current)
+            current = self._known.get(seen.key)
+            if wait := await self._departing.let_go(seen.key, current):
+                self._come_back(seen.key, wait)
             if current is None:
                 return None
-            if read_for != (current.uid, current.generation):  # another spec, or a namesake's, may name other Secrets
-                wanted, read_for = observation.NotRead(), (current.uid, current.generation)
-            observed, connection = await self._observe(current, wanted)
+            if current.status.term > self._journal.term and self._journal.holds():
+                self.on_higher_term()
+                return None
+            self._watch_deletion(current)
+            seen.look_at(current)
+            at = await self._observer.observe(current, seen)
+            action = self._next(at.observed)
             try:
-                action = self._next(observed)
-                if isinstance(action, actions.Nothing):
-                    return None
-                if isinstance(action, actions.ReadSecrets):
-                    wanted = await reading.read(current, secrets=self._secrets)
-                elif isinstance(action, actions.Report):
-                    await self._report(current, action)
-                    return None
-                else:
-                    await self._act(action, observed, connection)
-                if isinstance(action, actions.Conclude):
-                    wanted = observation.NotRead()  # never sent, because something has changed since it was read
+                ended, result = await self._step(action, at, seen)
             except errors.Conflict:
-                await self._refresh(key)
-                wanted = observation.NotRead()
+                await self._refresh(seen.key)
+                seen.read_again()
+                continue
             except errors.Obstacle as obstacle:
-                return await self._obstructed(current, wanted, obstacle)
+                if self._acting.resync_failed(action, at, seen, obstacle):
+                    continue
+                return await self._obstructed(current, seen.wanted, obstacle)
+            if ended:
+                return result
+        if seen.deleted:
+            return queue.Again(0.0)  # an account that could not delete for long has left many
         raise RuntimeError(f"no end after {_MOST_STEPS} steps")
 
     def _next(self, observed: observation.Observed) -> actions.Action:
         action = plan.plan(observed)
-        return plan.ending(action) if self._stopping else action
+        return plan.ending(action, memory=observed.memory) if self._stopping else action
 
-    async def _observe(
-        self, current: upload.Upload, wanted: observation.Reading
-    ) -> tuple[observation.Observed, account.Connection | None]:
-        view, connection = await self._accounts.view(current)
-        seen = tuple(
-            self._secrets.seen(accounts.SecretName(current.key.namespace, name)) for name in current.secret_names
-        )
-        return observation.Observed(current, self._memory.get(current.key), view, seen, wanted), connection
-
-    async def _act(
-        self, action: actions.Action, observed: observation.Observed, connection: account.Connection | None
-    ) -> None:
-        current = observed.upload
+    async def _step(self, action: actions.Action, at: Observation, seen: visit.Visit) -> tuple[bool, Result]:
+        """Take one step; return whether the visit ends with it, and when to come back then."""
+        current = at.observed.upload
         match action:
-            case actions.Journal(wanted, tenant):
-                await self._journal_attempt(current, wanted, tenant)
-            case actions.Post(attempt, wanted):
-                await self._post(observed, _some(connection), attempt, wanted)
-            case actions.Conclude(attempt):
-                await self._conclude(attempt)
-            case actions.WriteRecord(status):
-                await self._reporter.write(current, status)
-            case actions.Rename(record, scm_name):
-                await self._rename(observed, _some(connection), record, scm_name)
+            case actions.Nothing() | actions.Stop():
+                self._looked_at(seen)
+                return True, None
+            case actions.Wait(after, verdict, group):
+                if group:
+                    self._groups.wait(group, seen.key)
+                if verdict:
+                    await self._report(current, actions.Report(verdict), handled=False)
+                return True, queue.Retry(at_least=after) if seen.failed else queue.Again(after)
+            case actions.Report():
+                await self._report(current, action)
+                self._looked_at(seen)
+                return True, None
+            case actions.ReadSecrets():
+                await self._read(at, seen)
+            case _:
+                return await self._call(action, at, seen)
+        return False, None
 
-    async def _journal_attempt(
-        self, current: upload.Upload, wanted: observation.Wanted, tenant: accounts.Tenant
-    ) -> None:
-        attempt = observation.Attempt(
-            id=random_ids.token_hex(8),
-            uid=current.uid,
-            key=current.key,
-            scm_name=current.scm_name,
-            tenant=tenant,
-            content_hash=wanted.content.hash,
-            at=conditions.timestamp(self._clock.now()),
-        )
-        await self._journal.add(attempt)
-        self._memory[current.key] = observation.Journaled(attempt, wanted, current.generation)
+    async def _call(self, action: actions.Action, at: Observation, seen: visit.Visit) -> tuple[bool, Result]:
+        """Take a step that may call SCM, if it is this upload's turn; its turn wakes it otherwise."""
+        connection = self._acting.connection_for(action, at)
+        if connection:
+            waiting = seen.ask_for_turn(connection.admission, _lane_of(at.observed.upload, seen))
+            if waiting:
+                await self._report_waiting(at.observed.upload, waiting.verdict)
+                return True, None
+        await self._acting.take(action, at, seen)
+        return False, None
 
-    async def _post(
-        self,
-        observed: observation.Observed,
-        connection: account.Connection,
-        attempt: observation.Attempt,
-        wanted: observation.Wanted,
-    ) -> None:
-        """Send the POST, once; what it came to is in memory before anything else is awaited."""
-        current, account_key = observed.upload, _key_of(observed.account)
+    async def _read(self, at: Observation, seen: visit.Visit) -> None:
+        """Read the Secrets; where an id waits to be written, one that may not be read is only unreadable."""
         try:
-            async with connection.calling() as store:
-                entry = await store.upload(wanted.content, name=attempt.scm_name)
-        except errors.OutcomeUnknown as obstacle:
-            self._remember_unknown(attempt, obstacle.message)
-            return
-        except errors.Obstacle as obstacle:
-            self._memory.pop(current.key, None)
-            await self._journal.conclude(attempt)
-            self._note(account_key, connection, obstacle)
-            raise
-        except BaseException as error:
-            # A bug or a cancellation: something may have been sent, so it counts as sent.
-            self._remember_unknown(attempt, f"the operator failed while it waited ({type(error).__name__}).")
-            raise
-        status = report.recorded(
-            current,
-            wanted,
-            attempt,
-            scm_id=entry.scm_id,
-            create_time=entry.create_time,
-            account=account_key,
-            now=self._clock.now(),
-        )
-        self._memory[current.key] = observation.Stored(attempt, status)
-        self._note(account_key, connection, None)
+            seen.wanted = await reading.read(at.observed.upload, secrets=self._secrets)
+        except errors.RetryLater as obstacle:
+            if not isinstance(at.observed.memory, observation.Claimed):
+                raise
+            seen.wanted = observation.Unreadable(conditions.Verdict(obstacle.reason, obstacle.message), ())
 
-    async def _rename(
-        self, observed: observation.Observed, connection: account.Connection, record: upload.Record, scm_name: str
-    ) -> None:
-        """Rename the entry; one that is gone is taken out of the status, and what is wanted uploaded anew."""
-        current, account_key = observed.upload, _key_of(observed.account)
-        try:
-            async with connection.calling() as store:
-                await store.rename(record.scm_id, name=scm_name)
-        except errors.Blocked as obstacle:
-            verdict = conditions.Verdict(obstacle.reason, obstacle.message)
-            await self._reporter.write(current, report.unrecorded(current, verdict, now=self._clock.now()))
-            return
-        except errors.Obstacle as obstacle:
-            self._note(account_key, connection, obstacle)
-            raise
-        self._note(account_key, connection, None)
-        await self._reporter.write(current, report.renamed(current, record, now=self._clock.now()))
+    def _looked_at(self, seen: visit.Visit) -> None:
+        self._memory.resync.discard(seen.key)
 
-    async def _report(self, current: upload.Upload, action: actions.Report) -> None:
+    async def _report(self, current: upload.Upload, action: actions.Report, *, handled: bool = True) -> None:
         status = report.reported(
-            current, action.verdict, secrets=action.secrets, record=action.record, now=self._clock.now()
+            current,
+            action.verdict,
+            secrets=action.secrets,
+            record=action.record,
+            now=self._clock.now(),
+            handled=handled,
         )
         await self._reporter.write(current, status)
-        if isinstance(self._memory.get(current.key), observation.Unknown):
-            del self._memory[current.key]  # the status remembers it from now on
+
+    async def _report_waiting(self, current: upload.Upload, verdict: conditions.Verdict | None) -> None:
+        ready = current.status.ready
+        if verdict and not (ready and ready.status == conditions.TRUE):
+            await self._report(current, actions.Report(_of_deletion(current, verdict)), handled=False)
 
     async def _obstructed(
         self, current: upload.Upload, wanted: observation.Reading, obstacle: errors.Obstacle
-    ) -> queue.Retry | None:
+    ) -> Result:
         """Report what is in the way; what was asked about coming back holds even if the report can't be written."""
         retry = None
         if isinstance(obstacle, errors.RetryLater):
@@ -236,7 +234,7 @@ class UploadReconciler:
     ) -> bool:
         """Report it; return False if something else is asked for by now, of which a read may have told and no event."""
         versions = None if isinstance(wanted, observation.NotRead) else wanted.secrets
-        verdict = conditions.Verdict(obstacle.reason, obstacle.message)
+        verdict = _of_deletion(current, conditions.Verdict(obstacle.reason, obstacle.message))
         for _ in range(2):
             newest = self._known.get(current.key)
             if newest is None or newest.asked != current.asked:
@@ -249,26 +247,6 @@ class UploadReconciler:
                 return True
         return False
 
-    async def _conclude(self, attempt: observation.Attempt) -> None:
-        await self._journal.conclude(attempt)
-        self._memory.pop(attempt.key, None)
-
-    async def _let_go(self, key: upload.UploadKey, current: upload.Upload | None) -> None:
-        """Forget what is remembered of a resource that is gone; say so if an entry is left behind."""
-        memory = self._memory.get(key)
-        if memory is None or (current and current.uid == memory.attempt.uid):
-            return
-        del self._memory[key]
-        if isinstance(memory, observation.Stored):
-            record = memory.record
-            message = (
-                f"deleted before its upload was recorded; entry {record.scm_id} ({record.scm_name!r}) stays in SCM."
-            )
-            self._reporter.orphaned(key, message=message)
-        elif isinstance(memory, observation.Unknown):
-            self._reporter.orphaned(key, message="deleted; " + memory.verdict.message)
-        await self._journal.conclude(memory.attempt)
-
     async def _refresh(self, key: upload.UploadKey) -> None:
         """Read past the watch after a conflict. Raises: Gone when there is no such resource any more."""
         live = await self._reader.read_upload(key)
@@ -277,19 +255,30 @@ class UploadReconciler:
             raise errors.Gone(f"{key} is gone")
         self._known.refresh(live)
 
-    def _remember_unknown(self, attempt: observation.Attempt, what_happened: str) -> None:
-        self._memory[attempt.key] = observation.Unknown(attempt, report.outcome_unknown(attempt, what_happened))
+    def _watch_deletion(self, current: upload.Upload) -> None:
+        """Come back when the deletion has taken too long, whatever else wakes it or doesn't."""
+        if not (current.deleting and current.has_finalizer) or current.key in self._deadlines:
+            return
+        now = self._clock.monotonic()
+        since = self._memory.deleting_since.setdefault(current.uid, now)
+        left = max(0.0, since + self._deletion_deadline - now)
+        # A little later: a loop's clock is not exactly the other one, and whoever comes too early comes again.
+        self._deadlines[current.key] = asyncio.get_running_loop().call_later(left + 0.05, self._overdue, current.key)
 
-    def _note(self, key: accounts.AccountKey, connection: account.Connection, obstacle: errors.Obstacle | None) -> None:
-        if obstacle is None or isinstance(obstacle, errors.AccountObstacle):
-            self._accounts.met(key, connection, obstacle)
+    def _overdue(self, key: upload.UploadKey) -> None:
+        del self._deadlines[key]
+        self.wake(key)
+
+    def _come_back(self, key: upload.UploadKey, after: float) -> None:
+        asyncio.get_running_loop().call_later(after, self.wake, key)
 
 
-def _some(connection: account.Connection | None) -> account.Connection:
-    assert connection is not None  # noqa: S101 - plan makes no call without an account
-    return connection
+def _lane_of(current: upload.Upload, seen: visit.Visit) -> lanes.Lane:
+    """New and changed uploads go first."""
+    new = current.status.ready is None or current.status.observed_generation < current.generation
+    return lanes.Lane.FRESH if new and not seen.resync else lanes.Lane.RETRY
 
 
-def _key_of(view: observation.AccountView) -> accounts.AccountKey:
-    assert view.key is not None  # noqa: S101 - plan makes no call without an account
-    return view.key
+def _of_deletion(current: upload.Upload, verdict: conditions.Verdict) -> conditions.Verdict:
+    """Return what stands in the way of a deletion as such."""
+    return dataclasses.replace(verdict, reason=reasons.Reason.DELETE_BLOCKED) if current.deleting else verdict

@@ -4,28 +4,29 @@ import asyncio
 import functools
 import logging
 import urllib.parse
-from collections.abc import Callable, Iterable
-
-import httpx
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from scm_operator.domain import account as accounts
-from scm_operator.domain import csr, errors, ports, reasons
-from scm_operator.scm import auth, transport, wire
+from scm_operator.domain import csr, entry, errors, ports, reasons
+from scm_operator.scm import auth, entries, transport, wire
 from scm_operator.scm import errors as answers
 from scm_operator.scm.auth import password, token
 
 DEFAULT_TIMEOUT = 30.0
+_PATH = "/v3/scm/csr"
 _log = logging.getLogger(__name__)
 _Outcome = transport.Answer | wire.Refusal | transport.NoAnswer
 _Secrets = Callable[[], Iterable[str]]
+_T = TypeVar("_T")
 
 
 class ScmClient:
-    """Uploads and renames CSRs of one account.
+    """Keeps CSRs of one account.
 
-    A whole call has one deadline: the token, connecting, and the one repeat after a 401. **A call in flight must not be
-    cancelled**: CancelledError carries no outcome, and a cancelled POST may have been stored. Wait for it; the deadline
-    ends it.
+    A whole call has one deadline: the token, connecting, and the one repeat after a 401. **An upload in flight must not
+    be cancelled**: CancelledError carries no outcome, and a cancelled POST may have been stored. Wait for it; the
+    deadline ends it.
     """
 
     def __init__(
@@ -36,57 +37,107 @@ class ScmClient:
         self._tokens = tokens
         self._clock = clock
         self._timeout = timeout
-        self._upload_url = link.url("/v3/scm/csr/upload")
 
-    async def upload(self, content: csr.Content, *, name: str) -> ports.Entry:
+    async def prepare(self) -> None:
+        """Have a token in hand, so that the next call needs no login. Raises: RetryLater, AccountObstacle."""
+        await _in_time(self._tokens.prepare(), transport.Deadline.after(self._timeout))
+
+    async def upload(self, content: csr.Content, *, name: str, timeout: float) -> entry.Entry:  # noqa: ASYNC109 - of the call
         """POST /v3/scm/csr/upload, once (and once more after a 401, which stores nothing).
 
+        ``timeout`` in seconds takes the place of the client's own.
         Raises: OutcomeUnknown when the request may have been stored; any other Obstacle when it surely was not.
         """
         body = wire.upload_body(content, name=name)
-        outcome = await self._call("POST", self._upload_url, body, secrets=functools.partial(wire.secrets_of, content))
+        secrets = functools.partial(wire.secrets_of, content)
+        outcome = await self._call("POST", _PATH + "/upload", body, seconds=timeout, secrets=secrets)
         match outcome:
             case transport.NoAnswer():
                 raise answers.upload_unanswered(outcome, service=self._link.name)
             case wire.Refusal():
                 raise answers.upload_refused(outcome, service=self._link.name)
-        entry = wire.read_entry(outcome, now=self._clock.now()) if outcome.status in {200, 201} else None
-        if entry is None:
+        made = entries.read_entry(outcome, now=self._clock.now()) if outcome.status in {200, 201} else None
+        if made is None:
             raise answers.upload_unusable(outcome, service=self._link.name)
-        return entry
+        return made
 
     async def rename(self, scm_id: str, *, name: str) -> None:
         """PUT /v3/scm/csr/{id}; safe to repeat.
 
         Raises: RetryLater, NeedsChange; Blocked (EntryMissing) when there is no such entry.
         """
-        url = self._link.url(f"/v3/scm/csr/{urllib.parse.quote(scm_id, safe='')}")
-        outcome = await self._call("PUT", url, wire.rename_body(name=name))
-        match outcome:
-            case transport.NoAnswer():
-                raise answers.rename_unanswered(outcome, service=self._link.name)
-            case wire.Refusal():
-                raise answers.rename_refused(outcome, service=self._link.name, scm_id=scm_id)
+        outcome = await self._ask("PUT", _path_of(scm_id), wire.rename_body(name=name))
+        if isinstance(outcome, wire.Refusal):
+            raise answers.rename_refused(outcome, service=self._link.name, scm_id=scm_id)
+
+    async def list_named(self, name: str) -> entry.Listing:
+        """GET /v3/scm/csr: the first page of entries whose names hold the beginning of this one.
+
+        Raises: RetryLater; AccountObstacle (AccessDenied) when listing isn't permitted.
+        """
+        outcome = await self._ask("GET", entries.list_path(name))
+        if isinstance(outcome, wire.Refusal):
+            raise answers.look_up_refused(outcome, service=self._link.name, action="scm::listCsr")
+        listing = entries.read_listing(outcome) if outcome.status == 200 else None
+        if listing is None:
+            raise answers.unusable(outcome, service=self._link.name, lacks="list of CSRs")
+        return listing
+
+    async def show(self, scm_id: str) -> entry.ListedEntry | None:
+        """GET /v3/scm/csr/{id}, or None when SCM says that there is no such entry.
+
+        Raises: RetryLater; AccountObstacle (AccessDenied) when showing isn't permitted.
+        """
+        outcome = await self._ask("GET", _path_of(scm_id))
+        if isinstance(outcome, wire.Refusal):
+            if answers.is_gone(outcome):
+                return None
+            raise answers.look_up_refused(outcome, service=self._link.name, action="scm::getCsr")
+        shown = entries.read_shown(outcome, scm_id=scm_id) if outcome.status == 200 else None
+        if shown is None:
+            raise answers.unusable(outcome, service=self._link.name, lacks=f"entry of id {scm_id}")
+        return shown
+
+    async def delete(self, scm_id: str) -> None:
+        """DELETE /v3/scm/csr/{id}; safe to repeat: an entry that is gone already is no error.
+
+        Raises: RetryLater, AccountObstacle, NeedsChange.
+        """
+        outcome = await self._ask("DELETE", _path_of(scm_id))
+        if isinstance(outcome, wire.Refusal):
+            if not answers.is_gone(outcome):
+                raise answers.delete_refused(outcome, service=self._link.name, scm_id=scm_id)
+        elif outcome.status not in {200, 204}:
+            raise answers.unusable(outcome, service=self._link.name, lacks=f"word that entry {scm_id} is deleted")
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._tokens.aclose()
         await self._link.aclose()
 
-    async def _call(self, method: str, url: httpx.URL, body: bytes, *, secrets: _Secrets = tuple) -> _Outcome:
+    async def _ask(self, method: str, path: str, body: bytes = b"") -> transport.Answer | wire.Refusal:
+        """Make a call that is safe to repeat, within the client's own timeout. Raises: RetryLater without an answer."""
+        outcome = await self._call(method, path, body, seconds=self._timeout)
+        if isinstance(outcome, transport.NoAnswer):
+            raise answers.unanswered(outcome, service=self._link.name)
+        return outcome
+
+    async def _call(
+        self, method: str, path: str, body: bytes, *, seconds: float, secrets: _Secrets = tuple
+    ) -> _Outcome:
         """Send a request, and once more with a fresh token if SCM refuses the first one."""
-        deadline = asyncio.get_running_loop().time() + self._timeout
-        outcome = await self._attempt(method, url, body, secrets=secrets, deadline=deadline)
+        deadline = transport.Deadline.after(seconds)
+        outcome = await self._attempt(method, path, body, secrets=secrets, deadline=deadline)
         if isinstance(outcome, wire.Refusal) and answers.is_token_refused(outcome):
-            outcome = await self._attempt(method, url, body, secrets=secrets, deadline=deadline)
+            outcome = await self._attempt(method, path, body, secrets=secrets, deadline=deadline)
         return outcome
 
     async def _attempt(
-        self, method: str, url: httpx.URL, body: bytes, *, secrets: _Secrets, deadline: float
+        self, method: str, path: str, body: bytes, *, secrets: _Secrets, deadline: transport.Deadline
     ) -> _Outcome:
         """Send a request once, and tell the token's source what SCM thinks of the token."""
-        value = await self._token(deadline)
-        answer = await self._link.send(method, url, content=body, deadline=deadline, token=value)
+        value = await _in_time(self._tokens.token(), deadline)
+        answer = await self._link.send(method, self._link.url(path), content=body, deadline=deadline, token=value)
         if isinstance(answer, transport.NoAnswer):
             return answer
         if 200 <= answer.status < 300:
@@ -100,18 +151,25 @@ class ScmClient:
             await self._tokens.accept(value)
         return refusal
 
-    async def _token(self, deadline: float) -> str:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._tokens.token()
-        except TimeoutError:
-            pass
-        raise answers.no_token_in_time()
+
+async def _in_time(token: Coroutine[Any, Any, _T], deadline: transport.Deadline) -> _T:
+    """Wait for a token. Raises: RetryLater at the deadline."""
+    try:
+        async with asyncio.timeout_at(deadline.at):
+            return await token
+    except TimeoutError:
+        pass
+    raise answers.no_token_in_time()
+
+
+def _path_of(scm_id: str) -> str:
+    return f"{_PATH}/{urllib.parse.quote(scm_id, safe='')}"
 
 
 def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock) -> ports.CsrStoreFactory:
-    """Return what makes the client of an account; ``timeout`` in seconds is for a whole call.
+    """Return what makes the client of an account; ``timeout`` in seconds is the most that a whole call may take.
 
+    An account's own limit counts if it is lower; an upload brings its own.
     After a change of the account or its credential the caller makes a new client and closes the old one.
     """
 
@@ -119,8 +177,9 @@ def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock
         _check_endpoints(account, allow_insecure_loopback=allow_insecure_loopback)
         text = _decode(account, credential)
         tls = transport.tls_context(account.ca_bundle)
+        limit = min(account.limits.timeout, timeout)
         # Less than the deadline, so that a host which swallows packets is Unreachable and not an unknown outcome.
-        connect_timeout = min(10.0, timeout / 2)
+        connect_timeout = min(10.0, limit / 2)
 
         def link_to(endpoint: str, *, long_headers: bool = False) -> transport.Link:
             opened = transport.open_transport(endpoint, tls=tls, long_headers=long_headers)
@@ -129,10 +188,10 @@ def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock
         tokens: auth.TokenSource
         if isinstance(account.auth, accounts.PasswordAuth):
             iam = link_to(account.auth.iam_endpoint, long_headers=True)
-            tokens = password.PasswordTokens(account.auth, password=text, link=iam, clock=clock, timeout=timeout)
+            tokens = password.PasswordTokens(account.auth, password=text, link=iam, clock=clock, timeout=limit)
         else:
             tokens = token.ReadyToken(text, clock=clock)
-        return ScmClient(link_to(account.endpoint), tokens=tokens, clock=clock, timeout=timeout)
+        return ScmClient(link_to(account.endpoint), tokens=tokens, clock=clock, timeout=limit)
 
     return make
 

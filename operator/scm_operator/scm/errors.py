@@ -23,17 +23,23 @@ def speaks_for_token(refusal: wire.Refusal) -> bool:
     return not is_token_refused(refusal) and _is_scm_code(refusal.code)
 
 
+def is_gone(refusal: wire.Refusal) -> bool:
+    """Say whether SCM itself answered that there is no such entry."""
+    if refusal.status == 400:
+        return refusal.code == _NO_ENTRY
+    return refusal.status == 404 and _is_scm_code(refusal.code)
+
+
 def upload_refused(refusal: wire.Refusal, *, service: str) -> errors.Obstacle:
     """Return what a refused POST means: surely not stored, or OutcomeUnknown (exactly-once: answers to a POST)."""
     return _surely_refused(refusal, service=service, action="scm::uploadCsr") or errors.OutcomeUnknown(
-        f"SCM at {service} answered {refusal}."
+        f"SCM at {service} answered {refusal}.", retry_after=refusal.retry_after
     )
 
 
 def upload_unusable(answer: transport.Answer, *, service: str) -> errors.Obstacle:
     """Return what a success without a usable id means."""
-    found = "a body that is compressed or too long" if answer.body is None else "no valid id"
-    return errors.OutcomeUnknown(f"SCM at {service} answered {answer.status} with {found}.")
+    return errors.OutcomeUnknown(_unusable(answer, service=service, lacks="valid id"))
 
 
 def upload_unanswered(outcome: transport.NoAnswer, *, service: str) -> errors.Obstacle:
@@ -45,18 +51,39 @@ def upload_unanswered(outcome: transport.NoAnswer, *, service: str) -> errors.Ob
 
 def rename_refused(refusal: wire.Refusal, *, service: str, scm_id: str) -> errors.Obstacle:
     """Return what a refused PUT means; it is safe to repeat, so nothing is unknown about it."""
-    gone = refusal.code == _NO_ENTRY if refusal.status == 400 else refusal.status == 404 and _is_scm_code(refusal.code)
-    if gone:
+    if is_gone(refusal):
         return errors.Blocked(
             reasons.Reason.ENTRY_MISSING, f"SCM at {service} has no entry {scm_id} any more: it answered {refusal}."
         )
-    return _surely_refused(refusal, service=service, action="scm::updateCsr") or errors.RetryLater(
-        reasons.Reason.SERVER_ERROR, f"SCM at {service} answered {refusal}.", retry_after=refusal.retry_after
+    return _surely_refused(refusal, service=service, action="scm::updateCsr") or _unclear(refusal, service=service)
+
+
+def look_up_refused(refusal: wire.Refusal, *, service: str, action: str) -> errors.RetryLater:
+    """Return what a refused list or show means: it is asked again, slowly if SCM objects to the question itself."""
+    objection = _is_client_error(refusal) and refusal.status not in _UNCLEAR
+    return _turned_away(refusal, service=service, action=action) or _unclear(refusal, service=service, slow=objection)
+
+
+def delete_refused(refusal: wire.Refusal, *, service: str, scm_id: str) -> errors.Obstacle:
+    """Return what a refused DELETE means, of an entry that may still be there; it is safe to repeat."""
+    if obstacle := _turned_away(refusal, service=service, action="scm::deleteCsr"):
+        return obstacle
+    if not _is_client_error(refusal) or refusal.status == 408:
+        return _unclear(refusal, service=service)
+    return errors.NeedsChange(
+        reasons.Reason.REJECTED,
+        f"SCM at {service} answered {refusal}, and keeps entry {scm_id}. End what uses it in SCM, or delete it there; "
+        "or set deletionPolicy to Retain, to leave it.",
     )
 
 
-def rename_unanswered(outcome: transport.NoAnswer, *, service: str) -> errors.Obstacle:
-    """Return what it means that a PUT got no answer."""
+def unusable(answer: transport.Answer, *, service: str, lacks: str) -> errors.RetryLater:
+    """Return what a success without what was asked for means, for a call that is safe to repeat."""
+    return errors.RetryLater(reasons.Reason.SERVER_ERROR, _unusable(answer, service=service, lacks=lacks))
+
+
+def unanswered(outcome: transport.NoAnswer, *, service: str) -> errors.RetryLater:
+    """Return what it means that a call that is safe to repeat got no answer."""
     return _unanswered(outcome, service=f"SCM at {service}")
 
 
@@ -147,6 +174,19 @@ def again(obstacle: errors.RetryLater, *, retry_after: float) -> errors.RetryLat
 
 def _surely_refused(refusal: wire.Refusal, *, service: str, action: str) -> errors.Obstacle | None:
     """Return what an answer means that shows that nothing was done, or None."""
+    if obstacle := _turned_away(refusal, service=service, action=action):
+        return obstacle
+    if _is_client_error(refusal) and refusal.status not in _UNCLEAR:
+        return errors.NeedsChange(
+            reasons.Reason.REJECTED,
+            f"SCM at {service} answered {refusal}. Correct the CSR, its key or the name; it is not sent again until "
+            "then, or on request.",
+        )
+    return None
+
+
+def _turned_away(refusal: wire.Refusal, *, service: str, action: str) -> errors.RetryLater | None:
+    """Return what an answer means that isn't about the request: account, endpoint or throttling; or None."""
     said = f"SCM at {service} answered {refusal}"
     if is_token_refused(refusal):
         return errors.AccountObstacle(
@@ -174,12 +214,26 @@ def _surely_refused(refusal: wire.Refusal, *, service: str, action: str) -> erro
             f"{said}. It is tried again later.",
             retry_after=refusal.retry_after,
         )
-    if 400 <= refusal.status < 500 and refusal.code and refusal.status not in _UNCLEAR:
-        return errors.NeedsChange(
-            reasons.Reason.REJECTED,
-            f"{said}. Correct the CSR, its key or the name; it is not sent again until then, or on request.",
-        )
     return None
+
+
+def _is_client_error(refusal: wire.Refusal) -> bool:
+    """Say whether a service, and not something on the way, found fault with the request."""
+    return 400 <= refusal.status < 500 and refusal.code is not None
+
+
+def _unclear(refusal: wire.Refusal, *, service: str, slow: bool = False) -> errors.RetryLater:
+    return errors.RetryLater(
+        reasons.Reason.SERVER_ERROR,
+        f"SCM at {service} answered {refusal}.",
+        retry_after=refusal.retry_after,
+        slow=slow,
+    )
+
+
+def _unusable(answer: transport.Answer, *, service: str, lacks: str) -> str:
+    found = "a body that is compressed or too long" if answer.body is None else f"no {lacks}"
+    return f"SCM at {service} answered {answer.status} with {found}."
 
 
 def _unanswered(outcome: transport.NoAnswer, *, service: str) -> errors.RetryLater:

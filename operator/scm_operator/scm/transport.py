@@ -63,6 +63,23 @@ class NoAnswer:
     written: bool
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a call is cut off: ``at`` on the loop's clock, ``seconds`` after it began."""
+
+    at: float
+    seconds: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """Begin a call now."""
+        return cls(asyncio.get_running_loop().time() + seconds, seconds)
+
+    def __str__(self) -> str:
+        """Return how long the call may take."""
+        return f"{self.seconds:.1f}".removesuffix(".0") + " s"
+
+
 @dataclasses.dataclass(slots=True)
 class _Crossing:
     """Whether the request of this context has got a connection."""
@@ -89,6 +106,7 @@ class Link:
             (b"Accept", b"application/json"),
             (b"Accept-Encoding", b"identity"),
             (b"Content-Type", b"application/json"),
+            (b"Cache-Control", b"no-cache"),  # an old list out of a proxy must not make a CSR look absent
         ]
         self._closed = False
 
@@ -97,23 +115,25 @@ class Link:
         return httpx.URL(self._base + path)
 
     async def send(
-        self, method: str, url: httpx.URL, *, content: bytes, deadline: float, token: str | None = None
+        self, method: str, url: httpx.URL, *, content: bytes, deadline: Deadline, token: str | None = None
     ) -> Answer | NoAnswer:
-        """Send a request and read its answer before ``deadline`` (the loop's clock).
+        """Send a request and read its answer before ``deadline``.
 
         Cancelled, it raises CancelledError and the outcome is lost: a caller that must know it waits for the deadline.
         """
-        if self._closed or asyncio.get_running_loop().time() >= deadline:
+        if self._closed or asyncio.get_running_loop().time() >= deadline.at:
             return NoAnswer("the client is closed" if self._closed else "the deadline passed before sending", False)
         headers = [*self._headers, (b"X-Auth-Token", token.encode("ascii"))] if token else self._headers
         request = httpx.Request(method, url, headers=headers, content=content, extensions=self._extensions)
         crossing = _Crossing()
         previous = _crossing.set(crossing)
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline.at):
                 return await self._exchange(request)
         except TimeoutError:
-            return NoAnswer("no answer before the deadline", crossing.connected)
+            if not crossing.connected:
+                return NoAnswer("no connection in time", written=False)
+            return NoAnswer(f"the deadline of {deadline} passed before the answer", written=True)
         except Exception as error:  # noqa: BLE001 - whatever the libraries raise: only the wire counts
             return NoAnswer(_explain(error, connected=crossing.connected), crossing.connected)
         finally:

@@ -1,4 +1,4 @@
-"""What is sent to SCM and IAM, and how their answers read. Pure: bytes and values, no I/O.
+"""What is sent to SCM and IAM, and how their answers read; for SCM's entries see `entries`. Pure: no I/O.
 
 API pages: "Upload CSR" (POST /v3/scm/csr/upload), "Update CSR" (PUT /v3/scm/csr/{id}), IAM "Obtaining a User Token
 Through Password Authentication" (POST /v3/auth/tokens). Limits that the pages give for answers are known to be wrong
@@ -14,12 +14,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scm_operator.domain import account, csr, errors, ports
+from scm_operator.domain import account, csr, errors
 from scm_operator.scm import transport
 
 _SERVICE_CODE = re.compile(r"[A-Za-z]{2,16}\.(\d{1,8}|[A-Z]{1,8})")  # SCM.0005, APIGW.0301
-_SCM_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")
-_EARLIEST_MS, _LATEST_MS = 10**12, 253_402_300_799_999  # 2001 (less is not milliseconds) to the end of 9999
 _THROTTLE_WINDOW = re.compile(r"time:\s*(\d{1,4})\s*(second|minute|hour)")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _LONGEST_WAIT = 3600.0
@@ -34,6 +32,8 @@ _SHORTEST_SECRET = 6
 _MOST_TEXT = 2048  # characters of a message that are looked at; 256 are shown
 _PIECE = 16
 _RUN = re.compile(rf"[A-Za-z0-9+/=_-]{{{_PIECE},}}")
+# Base64 of 64 characters and more, and the lines below it: somebody's CSR or key without its frame. No name is as long.
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{64,}(?:\r?\n[A-Za-z0-9+/]+)*={0,2}")
 _LAST_WORD = re.compile(r"\S*\Z")
 _SHORT = 64 * 1024
 
@@ -84,22 +84,9 @@ def login_body(auth: account.PasswordAuth, *, password: str) -> bytes:
     return json.dumps({"auth": {"identity": identity, "scope": {of: {by: auth.scope.value}}}}).encode()
 
 
-def read_entry(answer: transport.Answer, *, now: datetime.datetime) -> ports.Entry | None:
-    """Read what an upload made, or None without a usable id.
-
-    ``create_time`` (epoch milliseconds) becomes RFC 3339; if it is missing or unusable, the answer's Date stands in for
-    it, or else ``now``: it must not turn a stored CSR into an unknown one.
-    """
-    body = _read_object(answer)
-    scm_id = body.get("id")
-    if not isinstance(scm_id, str) or not _SCM_ID.fullmatch(scm_id):
-        return None
-    return ports.Entry(scm_id, _read_time(body.get("create_time")) or _rfc3339(_read_date(answer) or now))
-
-
 def read_lifetime(answer: transport.Answer) -> float:
     """Read how long a new token is valid in seconds, by IAM's own clock alone."""
-    token = _read_object(answer).get("token")
+    token = read_object(answer).get("token")
     times = token if isinstance(token, dict) else {}
     try:
         expires = datetime.datetime.fromisoformat(times["expires_at"])
@@ -111,7 +98,7 @@ def read_lifetime(answer: transport.Answer) -> float:
 
 def read_refusal(answer: transport.Answer, *, now: datetime.datetime, secrets: Iterable[str]) -> Refusal:
     """Read an error answer in any of the shapes that SCM, its gateway and IAM use; ``secrets`` are taken out of it."""
-    body = _read_object(answer)
+    body = read_object(answer)
     nested = next((value for value in body.values() if isinstance(value, dict)), {})
     fields = body if _text_in(body, "error_msg", "errorMsg", "message") else {**nested, **body}
     code = _text_in(fields, "error_code", "errorCode", "code")
@@ -136,7 +123,8 @@ def _read_request_id(answer: transport.Answer) -> str:
     return errors.foreign_text(headers.get("x-request-id") or headers.get("x-iam-trace-id") or "")
 
 
-def _read_object(answer: transport.Answer) -> Mapping[str, Any]:
+def read_object(answer: transport.Answer) -> Mapping[str, Any]:
+    """Read a body that is a JSON object; any other reads as an empty one."""
     try:
         value = json.loads(answer.body or b"")
     except (ValueError, RecursionError):
@@ -154,12 +142,15 @@ def _beginning(text: str) -> str:
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:
-    """Take out what was sent: whole, and every part of 16 characters and more that is quoted in one piece."""
+    """Take out what was sent: whole, and every part of 16 characters and more that is quoted in one piece.
+
+    What was stored earlier isn't known here; it is told by its length.
+    """
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[removed]")
             text = _RUN.sub(functools.partial(_quoted, secret), text)
-    return text
+    return _BASE64.sub("[removed]", text)
 
 
 def _quoted(secret: str, run: re.Match[str]) -> str:
@@ -168,23 +159,8 @@ def _quoted(secret: str, run: re.Match[str]) -> str:
     return "[removed]" if any(piece in secret for piece in pieces) else run[0]
 
 
-def _read_time(value: object) -> str | None:
-    if isinstance(value, str) and value.isdecimal() and len(value) <= len(str(_LATEST_MS)):
-        value = int(value)
-    if not isinstance(value, int) or not _EARLIEST_MS <= value <= _LATEST_MS:
-        return None
-    seconds, milliseconds = divmod(value, 1000)
-    return _rfc3339(datetime.datetime.fromtimestamp(seconds, datetime.UTC), milliseconds)
-
-
-def _rfc3339(time: datetime.datetime, milliseconds: int | None = None) -> str:
-    """Write a time as RFC 3339 in UTC with milliseconds."""
-    if milliseconds is not None:
-        time = time.replace(microsecond=milliseconds * 1000)
-    return time.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _read_date(answer: transport.Answer) -> datetime.datetime | None:
+def read_date(answer: transport.Answer) -> datetime.datetime | None:
+    """Read when the answer was given, by the service's clock (RFC 9110, 6.6.1)."""
     return _parse_date(answer.headers.get("date", ""))
 
 
@@ -202,7 +178,7 @@ def _read_wait(answer: transport.Answer, text: str, *, now: datetime.datetime) -
     if re.fullmatch(r"\d{1,9}", header):
         return min(float(header), _LONGEST_WAIT)
     if date := _parse_date(header):
-        wait = (date - (_read_date(answer) or now)).total_seconds()
+        wait = (date - (read_date(answer) or now)).total_seconds()
         return min(max(wait, 0.0), _LONGEST_WAIT)
     if answer.status == 429 and (window := _THROTTLE_WINDOW.search(text)):
         return min(float(window[1]) * _SECONDS[window[2]], _LONGEST_WAIT)

@@ -4,13 +4,12 @@ import functools
 import itertools
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from hypothesis import strategies as st
 
 from scm_operator.domain import account as accounts
-from scm_operator.domain import observation, report, upload
-from scm_operator.domain.conditions import Verdict
+from scm_operator.domain import upload
 from scm_operator.domain.reasons import Reason
 from tests.support import builders
 
@@ -34,6 +33,8 @@ RECORDS = (
     builders.make_record(scm_name="renamed"),
     builders.make_record(tenant=TENANTS[2]),
     builders.make_record(tenant=TENANTS[3], account=OWN),
+    builders.make_record(origin="Recovered", attempt_id="5e0f"),
+    builders.make_record(origin="Adopted", attempt_id=None),
     builders.make_record(content_hash=CONTENTS[1].hash),
     builders.make_record(content_hash=CONTENTS[2].hash, scm_name="renamed"),
 )
@@ -42,24 +43,29 @@ SECRETS = tuple(
     for version, name in itertools.product(["1", "2"], ["shop-tls", "shop-key"])
 )
 OBSERVED_SECRETS = ((SECRETS[0],), (), (SECRETS[2],), (SECRETS[0], SECRETS[1]), (SECRETS[0], SECRETS[3]))
-FAULTS = (Verdict(Reason.ACCOUNT_NOT_FOUND, "none"), Verdict(Reason.ACCOUNT_NOT_READY, "the token is empty"))
-LOCAL_REASONS = (
-    Reason.WAITING_FOR_SECRET,
-    Reason.SECRET_KEY_MISSING,
-    Reason.INVALID_CSR,
-    Reason.CSR_TOO_LARGE,
-    Reason.INVALID_PRIVATE_KEY,
-    Reason.KEY_MISMATCH,
+HISTORIES = (
+    (),
+    (),
+    (builders.make_replaced(),),
+    (builders.make_replaced(origin="Adopted", attempt_id=None),),
+    (builders.make_replaced(deleting=True), builders.make_replaced(scm_id="2", tenant=TENANTS[3], account=OWN)),
+    (builders.make_replaced(scm_id="3", digest=builders.DIGEST), builders.make_replaced(scm_name="renamed")),
 )
+TERMS = (0, 1, 2)
+ENDED = (None, None, "5e0f", "lost-1")
 
 
 def _statuses() -> Iterator[upload.Status]:
     """Yield what the operator may have written; only what has a record is Uploaded."""
     yield upload.Status()
+    others: Iterator[dict[str, Any]] = (
+        {"history": history, "term": term, "concluded_attempt_id": ended}
+        for history, term, ended in itertools.cycle(itertools.product(HISTORIES, TERMS, ENDED))
+    )
     values = itertools.product(RECORDS, OBSERVED_SECRETS, REQUESTS, [1, 2])
     for record, secrets, request, generation in values:
         yield builders.make_status(
-            record=record, secrets=secrets, last_handled_reconcile_at=request, generation=generation
+            record=record, secrets=secrets, last_handled_reconcile_at=request, generation=generation, **next(others)
         )
     failures = [reason for reason in Reason if reason is not Reason.UPLOADED]
     values_of_failures = itertools.product(failures, [None, *RECORDS], OBSERVED_SECRETS, [1, 2])
@@ -71,6 +77,7 @@ def _statuses() -> Iterator[upload.Status]:
             secrets=secrets,
             last_handled_reconcile_at=REQUESTS[number % len(REQUESTS)],
             generation=generation,
+            **next(others),
         )
 
 
@@ -98,108 +105,26 @@ def uploads(draw: st.DrawFn) -> upload.Upload:
         suspend=draw(_SELDOM),
         reconcile_requested_at=draw(_REQUESTS),
         status=draw(statuses()),
+        deletion_policy=draw(_DELETION),
+        adoption_policy=draw(_ADOPTION),
+        confirm_upload=draw(_CONFIRMED),
+        created=draw(_CREATED),
+        finalizers=draw(_FINALIZERS),
     )
 
 
 _SELDOM = st.sampled_from([False, False, False, True])
+_DELETION = st.sampled_from(upload.DeletionPolicy)
+_ADOPTION = st.sampled_from([upload.AdoptionPolicy.NEVER, *upload.AdoptionPolicy])
+_CONFIRMED = st.sampled_from([None, None, "5e0f", "lost-1"])
+_CREATED = st.sampled_from(["2026-02-03T04:05:00Z", "2026-02-03T05:00:00Z"])
+_FINALIZERS = st.sampled_from([None, None, None, (), (upload.FINALIZER,), ("other", upload.FINALIZER)])
 _GENERATIONS = st.sampled_from([1, 2])
 _NAMES = st.sampled_from(SCM_NAMES)
 _REQUESTS = st.sampled_from(REQUESTS)
 _ACCOUNTS = st.sampled_from([None, builders.CLUSTER_DEFAULT, OWN])
 _CSR_REFS = st.sampled_from([builders.CSR_REF, builders.CSR_REF, accounts.SecretKey("shop-key", "tls.csr")])
 _KEY_REFS = st.sampled_from([builders.KEY_REF, None, accounts.SecretKey("shop-key", "tls.key")])
-
-
-@functools.cache
-def versions_of(names: tuple[str, ...]) -> tuple[tuple[upload.ObservedSecret, ...], ...]:
-    """Return each combination of versions of some Secrets."""
-    by_name = [[secret for secret in SECRETS if secret.name == name] for name in names]
-    return tuple(itertools.product(*by_name))
-
-
-@functools.cache
-def readings(
-    names: tuple[str, ...], *, key: bool
-) -> st.SearchStrategy[observation.Wanted | observation.Unreadable | observation.NotRead]:
-    """Draw what reading the named Secrets may come to, with or without a private key in it, or that none was read."""
-    contents = [content for content in CONTENTS if (content.private_key_pem is not None) == key]
-    wanted = [observation.Wanted(content, secrets) for content in contents for secrets in versions_of(names)]
-    partly = {secrets[:length] for secrets in versions_of(names) for length in range(len(names) + 1)}
-    unreadable = [
-        observation.Unreadable(Verdict(reason, "m"), secrets, secret_gone=len(secrets) < len(names))
-        for reason in LOCAL_REASONS
-        for secrets in sorted(partly, key=repr)
-    ]
-    return st.just(observation.NotRead()) | st.sampled_from(wanted) | st.sampled_from(unreadable)
-
-
-@functools.cache
-def seen_versions(names: tuple[str, ...]) -> st.SearchStrategy[tuple[upload.ObservedSecret | None, ...]]:
-    """Draw what the watch may have shown of some Secrets: a version of each, or that it is absent."""
-    mostly = [versions_of(names)[0]] * len(versions_of(names))
-    some_absent = [
-        tuple(None if absent else secret for secret, absent in zip(versions, mask, strict=True))
-        for versions in versions_of(names)
-        for mask in itertools.product([False, True], repeat=len(names))
-    ]
-    return st.sampled_from(mostly) | st.sampled_from(some_absent)
-
-
-@functools.cache
-def views(key: accounts.AccountKey | None) -> st.SearchStrategy[observation.AccountView]:
-    """Draw what a resource may see of its account: usable, at fault, or not there."""
-    there = key or builders.CLUSTER_DEFAULT
-    usable = [observation.AccountView(there, tenant, None) for tenant in TENANTS]
-    faulty = [observation.AccountView(there, tenant, FAULTS[1]) for tenant in TENANTS]
-    gone = [observation.AccountView(key, None, FAULTS[0])]
-    return st.sampled_from(usable) | st.sampled_from(usable + faulty + gone)
-
-
-_ATTEMPTS = tuple(
-    builders.make_attempt(scm_name=name, tenant=tenant) for name, tenant in itertools.product(SCM_NAMES, TENANTS)
-)
-STORED = st.builds(observation.Stored, st.sampled_from(_ATTEMPTS), statuses(recorded=True))
-UNKNOWN = st.sampled_from(
-    [
-        observation.Unknown(attempt, report.outcome_unknown(attempt, message))
-        for attempt, message in itertools.product(_ATTEMPTS, MESSAGES)
-    ]
-)
-
-
-@functools.cache
-def journaled(names: tuple[str, ...]) -> st.SearchStrategy[observation.Journaled]:
-    """Draw an attempt that was made of the named Secrets, before or after the resource's last change."""
-    wanted = [observation.Wanted(content, secrets) for content in CONTENTS for secrets in versions_of(names)]
-    return st.builds(observation.Journaled, st.sampled_from(_ATTEMPTS), st.sampled_from(wanted))
-
-
-@functools.cache
-def memories(
-    names: tuple[str, ...], *, kind: Literal["stored", "unknown"] | None
-) -> st.SearchStrategy[observation.Remembered | None]:
-    """Draw what a process may remember of a resource that names some Secrets, or only what is of one kind."""
-    match kind:
-        case "stored":
-            return STORED
-        case "unknown":
-            return UNKNOWN
-        case None:
-            return st.none() | st.none() | journaled(names) | STORED | UNKNOWN
-
-
-@st.composite
-def observations(draw: st.DrawFn, *, memory: Literal["stored", "unknown"] | None = None) -> observation.Observed:
-    """Draw what the decision table may look at, or only with one kind of ``memory``."""
-    wanting = draw(uploads())
-    names, record = wanting.secret_names, wanting.status.record
-    return observation.Observed(
-        upload=wanting,
-        memory=draw(memories(names, kind=memory)),
-        account=draw(views(wanting.account or (record.account if record else None))),
-        seen=draw(seen_versions(names)),
-        wanted=draw(readings(names, key=wanting.private_key is not None)),
-    )
 
 
 JSON = st.recursive(

@@ -1,4 +1,3 @@
-import itertools
 from typing import Any
 
 import pytest
@@ -6,22 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scm_operator.domain import account, errors
+from scm_operator.domain.conditions import Verdict, conditions_for
+from scm_operator.domain.reasons import AccountReason
 from tests.support import builders
 from tests.unit.domain import schemas, strategies
 
 SECRET_REF = {"secretRef": {"name": "scm-credential"}}
 PASSWORD = {"domain": "acme", "user": "cert-bot", "scope": {"project": "cn-north-4"}} | SECRET_REF
+STATUS = account.AccountStatus(1, builders.make_conditions(), "2026-01-01")
 FILLED = builders.account_body(
     spec={
         "region": "cn-north-4",
         "endpoint": "https://scm.example.com",
         "auth": {"password": PASSWORD | {"iamEndpoint": "https://iam.example.com"}},
         "caBundle": "a bundle",
+        "limits": {"requestsPerSecond": 5, "concurrency": 2, "timeout": "2500ms"},
     },
-    status={
-        "observedGeneration": 1,
-        "conditions": [condition.to_json() for condition in builders.make_conditions()],
-    },
+    metadata={"annotations": {account.RECONCILE_REQUESTED_AT: "2026-02-02"}},
+    status=STATUS.to_json(),
 )
 
 
@@ -127,14 +128,101 @@ def test_any_object_is_parsed_or_refused(body: dict[str, Any]) -> None:
 
 def test_the_status_is_read() -> None:
     """What an account's status says is known, so that it isn't written again."""
-    parsed = account.parse_account(FILLED)
-    assert (parsed.observed_generation, parsed.conditions) == (1, builders.make_conditions())
+    assert account.parse_account(FILLED).status == STATUS
+
+
+@given(
+    st.sampled_from([-1, 1, 2]),
+    st.sampled_from(AccountReason),
+    st.sampled_from([None, *AccountReason]),
+    st.sampled_from(strategies.REQUESTS),
+)
+def test_a_status_is_read_as_it_was_written(
+    generation: int, reason: AccountReason, degraded: AccountReason | None, request: str | None
+) -> None:
+    """What the operator writes, it reads back unchanged: nothing is lost in a restart."""
+    conditions = conditions_for(
+        Verdict(reason, "m"),
+        previous=(),
+        generation=1,
+        now=builders.NOW,
+        degraded=Verdict(degraded, "d") if degraded else None,
+    )
+    status = account.AccountStatus(generation, conditions, request)
+    assert account.parse_account(builders.account_body(status=status.to_json())).status == status
+
+
+def test_the_status_has_each_field_of_the_crd_and_no_other() -> None:
+    """No field is written that the API server would drop, and none is declared that nobody writes."""
+    for plural in ("scmaccounts", "clusterscmaccounts"):
+        schema = schemas.schema_of(plural)["properties"]["status"]
+        assert set(schemas.paths_of(STATUS.to_json())) == set(schemas.paths_of_schema(schema))
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    """An account that nobody asked to look at again has no answer to that in its status."""
+    assert account.AccountStatus().to_json() == {"observedGeneration": -1, "conditions": []}
+
+
+@pytest.mark.parametrize(
+    ("requested", "handled", "expected"),
+    [(None, None, False), (None, "1", False), ("1", None, True), ("1", "1", False), ("2", "1", True), ("", None, True)],
+    ids=["never", "taken away", "first", "handled", "again", "empty"],
+)
+def test_a_request_is_open_until_it_is_handled(requested: str | None, handled: str | None, expected: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A person asks by giving the annotation a value that the status doesn't have yet."""
+    asked = builders.make_account(reconcile_requested_at=requested, last_handled_reconcile_at=handled)
+    assert asked.reconcile_requested is expected
+
+
+# Limits
+
+
+def test_limits_are_parsed() -> None:
+    """What a person allows an account to use is known."""
+    assert account.parse_account(FILLED).limits == account.Limits(5, 2, 2.5)
+
+
+@pytest.mark.parametrize("limits", [None, {}], ids=["none", "empty"])
+def test_limits_have_the_crds_defaults(limits: dict[str, Any] | None) -> None:
+    """An account without limits has those that the API server fills in."""
+    declared = schemas.schema_of("scmaccounts")["properties"]["spec"]["properties"]["limits"]["properties"]
+    filled = {name: field["default"] for name, field in declared.items()}
+    assert limits_of(limits) == limits_of(filled) == account.Limits()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30.0), ("1s", 1.0), ("2500ms", 2.5), ("0.5s", 0.5), ("1m", 60.0), ("1m30s", 90.0), ("1s500ms", 1.5)],
+)
+def test_a_duration_is_in_seconds(text: str, seconds: float) -> None:
+    """A time is read as Kubernetes writes it."""
+    assert limits_of({"timeout": text}).timeout == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["30", "s", "30 s", "-30s", "30S", "30h", "30s.", "x30s", "1e3s", "∞"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """A time that can't be read is refused with its path."""
+    spec = {"region": "r", "auth": {"token": SECRET_REF}, "limits": {"timeout": text}}
+    assert refusal_of(spec) == "spec.limits.timeout"
+
+
+@pytest.mark.parametrize("field", ["requestsPerSecond", "concurrency"])
+def test_a_limit_is_a_number(field: str) -> None:
+    """A limit that is no number is refused with its path."""
+    assert refusal_of({"region": "r", "auth": {"token": SECRET_REF}, "limits": {field: "5"}}) == f"spec.limits.{field}"
+
+
+def limits_of(limits: dict[str, Any] | None) -> account.Limits:
+    """Return the limits of an account that has those in its spec."""
+    spec = {"region": "r", "auth": {"token": SECRET_REF}} | ({} if limits is None else {"limits": limits})
+    return parse(spec).limits
 
 
 def test_an_account_without_status_was_never_looked_at() -> None:
     """A new account has no conditions and a generation that no spec has."""
     parsed = parse({"region": "r", "auth": {"token": SECRET_REF}})
-    assert (parsed.observed_generation, parsed.conditions) == (-1, ())
+    assert (parsed.status, parsed.reconcile_requested) == (account.AccountStatus(), False)
 
 
 def test_a_repr_shows_no_certificates() -> None:
@@ -161,123 +249,3 @@ def test_the_kinds_are_those_of_the_crds() -> None:
     reference = schemas.schema_of("certificaterequestuploads")["properties"]["spec"]["properties"]["accountRef"]
     assert reference["properties"]["kind"]["enum"] == list(account.AccountKind)
     assert reference["properties"]["kind"]["default"] == account.AccountKind.NAMESPACED
-
-
-# Tenants
-
-
-def test_the_tenant_of_a_login_is_its_domain_and_scope() -> None:
-    """An account with a password reaches one domain and scope, which the status can tell."""
-    assert builders.make_account().tenant == builders.make_tenant()
-
-
-def test_the_tenant_of_a_token_is_the_account() -> None:
-    """Whose a ready token is can't be seen, so the account stands for it."""
-    assert builders.make_account(token=True).tenant == builders.make_tenant(domain=None, scope=None)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ({}, {}, True),
-        ({}, {"account": "ScmAccount/shop/own"}, True),
-        ({}, {"endpoint": "https://scm.ap-southeast-1.myhuaweicloud.com"}, False),
-        ({}, {"domain": "umbrella"}, False),
-        ({}, {"scope": "project=ap-southeast-1"}, False),
-        ({}, {"scope": "projectID=cn-north-4"}, False),
-        ({}, {"scope": None}, False),
-        ({"domain": None, "scope": None}, {"domain": None, "scope": None}, True),
-        ({"domain": None, "scope": None}, {"domain": None, "scope": None, "account": "ScmAccount/shop/own"}, False),
-        ({"domain": None, "scope": None}, {"domain": None, "scope": None, "endpoint": "https://e"}, False),
-        ({"domain": None, "scope": None}, {}, True),
-        ({"domain": None, "scope": None}, {"account": "ScmAccount/shop/own"}, False),
-        ({"domain": None, "scope": None}, {"endpoint": "https://e"}, False),
-    ],
-    ids=[
-        "equal",
-        "another account",
-        "another endpoint",
-        "another domain",
-        "another scope",
-        "another kind of scope",
-        "no scope",
-        "tokens of one account",
-        "tokens of two accounts",
-        "tokens of two endpoints",
-        "token and login of one account",
-        "token and login of two accounts",
-        "token and login of two endpoints",
-    ],
-)
-def test_tenants_are_told_apart(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Two tenants are the same by endpoint, domain and scope, or, where one has no domain, by endpoint and account."""
-    left, right = builders.make_tenant(**one), builders.make_tenant(**other)
-    assert (left.same_as(right), right.same_as(left)) == (same, same)
-
-
-@given(st.sampled_from(strategies.TENANTS))
-def test_a_tenant_is_the_same_as_itself(tenant: account.Tenant) -> None:
-    """A tenant is the same as itself, whatever it names."""
-    assert tenant.same_as(tenant)
-
-
-# Endpoints
-
-
-def test_the_addresses_that_are_called_are_known() -> None:
-    """An account with a password calls SCM and IAM, one with a token only SCM."""
-    scm, iam = "https://scm.cn-north-4.myhuaweicloud.com", "https://iam.cn-north-4.myhuaweicloud.com"
-    assert builders.make_account().endpoints == {"spec.endpoint": scm, "spec.auth.password.iamEndpoint": iam}
-    assert builders.make_account(token=True).endpoints == {"spec.endpoint": scm}
-
-
-def test_plain_http_endpoints_are_named() -> None:
-    """Each address that isn't https is named by its field."""
-    plain = {"endpoint": "http://a", "auth": {"password": PASSWORD | {"iamEndpoint": "http://b"}}}
-    mixed = {"endpoint": "https://a", "auth": {"password": PASSWORD | {"iamEndpoint": "http://b"}}}
-    token = {"endpoint": "http://a", "auth": {"token": SECRET_REF}}
-    assert parse(plain).plain_http_endpoints == ("spec.endpoint", "spec.auth.password.iamEndpoint")
-    assert parse(mixed).plain_http_endpoints == ("spec.auth.password.iamEndpoint",)
-    assert parse(token).plain_http_endpoints == ("spec.endpoint",)
-    assert builders.make_account().plain_http_endpoints == ()
-
-
-@pytest.mark.parametrize("endpoint", ["HTTPS://a", "ftp://a", "https:/a", "", "a"])
-def test_only_https_is_https(endpoint: str) -> None:
-    """What isn't written as https:// is treated as plain."""
-    assert builders.make_account(endpoint=endpoint).plain_http_endpoints == ("spec.endpoint",)
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        *itertools.product(["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "[::1]"], [True]),
-        *itertools.product(
-            [
-                "127.evil.com",
-                "localhost.evil.com",
-                "evil.com",
-                "localhost@evil.com",
-                "127.0.0.1@evil.com",
-                "127.1",
-                "0.0.0.0",  # noqa: S104 - nothing is bound here
-                "[::]",
-                "[::2]",
-                "128.0.0.1",
-                "2130706433",
-                "",
-            ],
-            [False],
-        ),
-    ],
-)
-def test_loopback_is_this_machine_only(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Only localhost and loopback addresses are this machine, whatever else looks like them, with a port or without."""
-    assert account.is_loopback(f"http://{host}") is loopback
-    assert account.is_loopback(f"http://{host}:8080") is loopback
-
-
-@pytest.mark.parametrize("url", ["http://[", "http://[x]", "http://[::1", "http://[127.0.0.1]"])
-def test_what_is_no_address_is_not_this_machine(url: str) -> None:
-    """An address that can't be read is refused as any other than loopback."""
-    assert not account.is_loopback(url)

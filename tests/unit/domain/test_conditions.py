@@ -21,6 +21,7 @@ STALLED = {
     Reason.INVALID_PRIVATE_KEY,
     Reason.KEY_MISMATCH,
     Reason.REJECTED,
+    Reason.ADOPTION_UNKNOWN,
 }
 STALLED_AND_UNKNOWN = {Reason.OUTCOME_UNKNOWN}
 RECONCILING = {
@@ -36,6 +37,10 @@ RECONCILING = {
     Reason.THROTTLED,
     Reason.UNREACHABLE,
     Reason.SERVER_ERROR,
+    Reason.RESOLVING_OUTCOME,
+    Reason.JOURNAL_FULL,
+    Reason.DELETING,
+    Reason.DELETE_BLOCKED,
 }
 
 
@@ -78,6 +83,27 @@ def test_an_account_is_never_stalled(reason: AccountReason) -> None:
     """An account is ready, or waits for somebody to repair it: its uploads go on by themselves then."""
     expected = {"Ready": "True"} if reason is AccountReason.READY else {"Ready": "False", "Reconciling": "True"}
     assert states_of(Verdict(reason, "m")) == expected
+
+
+@pytest.mark.parametrize("reason", [AccountReason.READY, AccountReason.LOGIN_FAILED])
+def test_degraded_leaves_the_rest_alone(reason: AccountReason) -> None:
+    """What is wrong without making an account any less Ready is a condition of its own, and only while it lasts."""
+    verdict, degraded = Verdict(reason, "m"), Verdict(AccountReason.JOURNAL_FULL, "too many")
+    made = conditions.conditions_for(verdict, previous=(), generation=3, now=builders.NOW, degraded=degraded)
+    without = conditions.conditions_for(verdict, previous=made, generation=3, now=builders.NOW)
+    assert made == (*without, Condition("Degraded", "True", "JournalFull", "Too many", 3, THEN))
+
+
+def test_degraded_has_its_own_time() -> None:
+    """What makes an account degraded may change without a transition; Ready's time is another."""
+    ready, full = Verdict(AccountReason.READY, "m"), Verdict(AccountReason.JOURNAL_FULL, "m")
+    failed = Verdict(AccountReason.RESYNC_FAILED, "m")
+    before = conditions.conditions_for(ready, previous=(), generation=1, now=builders.NOW)
+    once = conditions.conditions_for(ready, previous=before, generation=1, now=LATER, degraded=full)
+    again = conditions.conditions_for(
+        ready, previous=once, generation=1, now=LATER + datetime.timedelta(hours=1), degraded=failed
+    )
+    assert [each.last_transition_time for each in again] == [THEN, AFTERWARDS]
 
 
 @pytest.mark.parametrize("reason", [*Reason, *AccountReason])
@@ -192,3 +218,8 @@ def test_a_time_is_utc_in_whole_seconds() -> None:
     zone = datetime.timezone(datetime.timedelta(hours=8))
     moment = datetime.datetime(2026, 2, 3, 12, 5, 6, 999_999, tzinfo=zone)
     assert conditions.timestamp(moment) == THEN
+
+
+def test_a_time_is_read_as_it_was_written() -> None:
+    """A metav1.Time is read back as the moment that it was."""
+    assert conditions.moment(THEN) == builders.NOW

@@ -605,3 +605,76 @@ def test_an_sm2_key_under_its_own_label_passes() -> None:
     """OpenSSL writes an SM2 key as SM2 PRIVATE KEY as well."""
     pem = relabelled(sm2.KEY, "SM2 PRIVATE KEY")
     assert parse_key(pem).pem.encode() == pem
+
+
+ONE_LINE = base64.b64encode(der_of(EC_CSR)).decode()
+SHOWN_FORMS = {
+    "as it was sent": parse(EC_CSR).pem,
+    "Windows line ends": EC_CSR.decode().replace("\n", "\r\n"),
+    "old Mac line ends": EC_CSR.decode().replace("\n", "\r"),
+    "no final newline": EC_CSR.decode().rstrip(),
+    "NEW": relabelled(EC_CSR, "NEW CERTIFICATE REQUEST").decode(),
+    "text around": f"Subject: CN=shop\n{EC_CSR.decode()}\nend",
+    "other lines": pem_of(der_of(EC_CSR), width=76).decode(),
+    "one line": pem_of(der_of(EC_CSR), width=10_000).decode(),
+    "spaces for newlines": EC_CSR.decode().replace("\n", " "),
+    "no newlines at all": f"-----BEGIN CERTIFICATE REQUEST-----{ONE_LINE}-----END CERTIFICATE REQUEST-----",
+    "beside a certificate": relabelled(EC_CSR, "CERTIFICATE").decode() + EC_CSR.decode(),
+}
+
+
+@pytest.mark.parametrize("text", SHOWN_FORMS.values(), ids=SHOWN_FORMS)
+def test_a_csr_that_a_service_shows_has_the_hash_that_was_sent(text: str) -> None:
+    """However a service writes it, the hash of a CSR's DER is the one in the hash of the content."""
+    content = csr.content_of(parse(EC_CSR), parse_key(EC_KEY))
+    assert content.hash == f"sha256:{csr.digest_of_pem(text)}+key"
+
+
+@pytest.mark.parametrize("kind", ["EC_P384", "RSA_2048", "ED25519"])
+def test_a_shown_csr_of_any_kind_has_the_hash_that_was_sent(kind: builders.Kind) -> None:
+    """The hash needs no knowledge of the key."""
+    request = parse(builders.make_csr(builders.make_key(kind)))
+    assert csr.digest_of_pem(request.pem) == request.der_digest
+
+
+def test_a_shown_csr_of_an_unknown_algorithm_has_the_hash_that_was_sent() -> None:
+    """What passes unverified when it is sent is recognised too."""
+    assert csr.digest_of_pem(sm2.CSR.decode()) == parse(sm2.CSR).der_digest
+
+
+UNREADABLE = {
+    "empty": "",
+    "example of the documents": "xxxxxx",
+    "no frame": ONE_LINE,
+    "cut off": EC_CSR.decode()[:200],
+    "cut off, and framed again": pem_of(der_of(EC_CSR)[:150]).decode(),
+    "followed by more": pem_of(der_of(EC_CSR) + b"\x00").decode(),
+    "no base64": EC_CSR.decode().replace("\nM", "\n!", 1),
+    "not ASCII": EC_CSR.decode().replace("\nM", "\nÄ", 1),
+    "nothing framed": pem_of(b"").decode(),
+    "two": EC_CSR.decode() * 2,
+    "another label": relabelled(EC_CSR, "CERTIFICATE").decode(),
+    "a key": EC_KEY.decode(),
+    "lone surrogates": "\ud800" + EC_CSR.decode().replace("\nM", "\n\udfff", 1),
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_shown_csr_that_cannot_be_read_has_no_hash(text: str) -> None:
+    """What isn't surely one whole CSR is neither the one sought nor surely another."""
+    assert csr.digest_of_pem(text) is None
+
+
+@given(st.text() | st.builds(lambda body: pem_of(body).decode(), st.binary()))
+def test_any_text_of_a_service_has_a_hash_or_none(text: str) -> None:
+    """No text of a service makes an exception."""
+    assert csr.digest_of_pem(text) is None
+
+
+@given(at=st.integers(0, len(der_of(EC_CSR)) - 1), value=st.integers(0, 255))
+def test_a_damaged_shown_csr_is_never_taken_for_the_one_sent(at: int, value: int) -> None:
+    """A changed byte gives another hash, or none."""
+    der = bytearray(der_of(EC_CSR))
+    changed = der[at] != value
+    der[at] = value
+    assert (csr.digest_of_pem(pem_of(bytes(der)).decode()) == parse(EC_CSR).der_digest) != changed

@@ -138,16 +138,18 @@ def test_metadata_is_read() -> None:
         "generation": 3,
         "deletionTimestamp": "2026-02-03T04:05:06Z",
         "annotations": {"a": "b"},
+        "creationTimestamp": "2026-02-03T04:05:00Z",
+        "finalizers": ["one", "other"],
     }
     assert fields.metadata_of({"metadata": metadata}) == fields.Metadata(
-        "shop", "shop-tls", "u", "12", 3, True, {"a": "b"}
+        "shop", "shop-tls", "u", "12", 3, True, {"a": "b"}, "2026-02-03T04:05:00Z", ("one", "other")
     )
 
 
 def test_metadata_has_defaults() -> None:
     """A cluster-scoped object has no namespace; one without annotations isn't being deleted."""
     metadata = {"name": "default", "uid": "u", "resourceVersion": "1"}
-    assert fields.metadata_of({"metadata": metadata}) == fields.Metadata("", "default", "u", "1", 1, False, {})
+    assert fields.metadata_of({"metadata": metadata}) == fields.Metadata("", "default", "u", "1", 1, False, {}, "", ())
 
 
 @pytest.mark.parametrize("field", ["name", "uid", "resourceVersion"])
@@ -156,4 +158,12 @@ def test_metadata_must_be_complete(field: str) -> None:
     metadata = {"name": "default", "uid": "u", "resourceVersion": "1"}
     del metadata[field]
     with pytest.raises(errors.InvalidResource, match=rf"^metadata.{field}: "):
+        fields.metadata_of({"metadata": metadata})
+
+
+@pytest.mark.parametrize("finalizers", [2, True, 0.5])
+def test_finalizers_are_a_list(finalizers: object) -> None:
+    """Finalizers that are no list are refused with their path."""
+    metadata = {"name": "default", "uid": "u", "resourceVersion": "1", "finalizers": finalizers}
+    with pytest.raises(errors.InvalidResource, match=r"^metadata.finalizers: "):
         fields.metadata_of({"metadata": metadata})

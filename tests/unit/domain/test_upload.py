@@ -3,14 +3,17 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from scm_operator.domain import account, errors, upload
 from tests.support import builders
 from tests.unit.domain import schemas, strategies
 
-STATUS_SCHEMA = schemas.schema_of("certificaterequestuploads")["properties"]["status"]
-FULL_STATUS = builders.make_status(last_handled_reconcile_at="2026-01-01")
+FULL_STATUS = builders.make_status(
+    last_handled_reconcile_at="2026-01-01",
+    history=(builders.make_replaced(), builders.make_replaced(scm_id="2", deleting=True)),
+    term=3,
+    concluded_attempt_id="5e0f",
+)
 FILLED = builders.upload_body(
     spec={
         "name": "my-csr",
@@ -18,8 +21,14 @@ FILLED = builders.upload_body(
         "privateKeySecretRef": {"name": "shop-key", "key": "a.key"},
         "accountRef": {"kind": "ClusterScmAccount", "name": "production"},
         "suspend": True,
+        "deletionPolicy": "Delete",
+        "adoptionPolicy": "IfIdentical",
     },
-    metadata={"annotations": {upload.RECONCILE_REQUESTED_AT: "2026-02-02"}},
+    metadata={
+        "annotations": {upload.RECONCILE_REQUESTED_AT: "2026-02-02", upload.CONFIRM_UPLOAD: "5e0f"},
+        "creationTimestamp": "2026-02-03T04:05:00Z",
+        "finalizers": ["somebody-elses", upload.FINALIZER],
+    },
     status=FULL_STATUS.to_json(),
 )
 
@@ -44,8 +53,16 @@ def test_every_field_of_the_spec_is_parsed() -> None:
     assert parsed.csr == account.SecretKey("shop-tls", "a.csr")
     assert parsed.private_key == account.SecretKey("shop-key", "a.key")
     assert parsed.account == account.AccountKey(account.AccountKind.CLUSTER, "", "production")
-    assert parsed.reconcile_requested_at == "2026-02-02"
+    assert (parsed.deletion_policy, parsed.adoption_policy) == ("Delete", "IfIdentical")
     assert parsed.status == FULL_STATUS
+
+
+def test_what_is_said_beside_the_spec_is_parsed() -> None:
+    """What a person asks by annotation, the finalizers and the time of creation are known."""
+    parsed = upload.parse_upload(FILLED)
+    assert (parsed.reconcile_requested_at, parsed.confirm_upload) == ("2026-02-02", "5e0f")
+    assert (parsed.created, parsed.finalizers) == ("2026-02-03T04:05:00Z", ("somebody-elses", upload.FINALIZER))
+    assert parsed.deleting is False
 
 
 def test_every_field_of_the_spec_has_a_place() -> None:
@@ -63,6 +80,8 @@ def test_the_smallest_spec_is_parsed() -> None:
         None,
     )
     assert (parsed.account, parsed.suspend, parsed.reconcile_requested_at) == (None, False, None)
+    assert (parsed.deletion_policy, parsed.adoption_policy) == ("Retain", "Never")
+    assert (parsed.confirm_upload, parsed.created, parsed.finalizers) == (None, "", ())
     assert parsed.status == upload.Status(observed_generation=-1)
 
 
@@ -80,8 +99,49 @@ def test_the_code_has_the_crds_defaults() -> None:
         privateKeySecretRef={"name": "shop-tls", "key": spec["privateKeySecretRef"]["properties"]["key"]["default"]},
         accountRef={"name": "a", "kind": spec["accountRef"]["properties"]["kind"]["default"]},
         suspend=spec["suspend"]["default"],
+        deletionPolicy=spec["deletionPolicy"]["default"],
+        adoptionPolicy=spec["adoptionPolicy"]["default"],
     )
     assert filled == parse(privateKeySecretRef={"name": "shop-tls"}, accountRef={"name": "a"})
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("deletionPolicy", upload.DeletionPolicy), ("adoptionPolicy", upload.AdoptionPolicy)]
+)
+def test_the_policies_are_those_of_the_crd(field: str, values: list[str]) -> None:
+    """A policy that the CRD allows is known, and no other."""
+    spec = schemas.schema_of("certificaterequestuploads")["properties"]["spec"]["properties"]
+    assert spec[field]["enum"] == list(values)
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "has"),
+    [((), False), (("another",), False), ((upload.FINALIZER,), True), (("another", upload.FINALIZER), True)],
+    ids=["none", "another's", "its own", "both"],
+)
+def test_its_own_finalizer_is_known(finalizers: tuple[str, ...], has: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Whether a deletion waits for the operator is told by its own finalizer, among any others."""
+    assert builders.make_upload(finalizers=finalizers).has_finalizer is has
+
+
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [
+        ({"uid": "another"}, True),
+        ({"generation": 2}, True),
+        ({"deleting": True}, True),
+        ({"reconcile_requested_at": "1"}, True),
+        ({"confirm_upload": "5e0f"}, True),
+        ({"resource_version": "2"}, False),
+        ({"status": FULL_STATUS}, False),
+        ({"finalizers": (upload.FINALIZER,)}, False),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_others_ask_is_told_from_what_the_operator_writes(changed: dict[str, Any], differs: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Only what others change about a resource is a reason to think again."""
+    of = builders.make_upload()
+    assert (dataclasses.replace(of, **changed).asked != of.asked) is differs
 
 
 def test_an_account_is_of_the_same_namespace() -> None:
@@ -139,7 +199,12 @@ def test_a_request_is_open_until_it_is_handled(requested: str | None, handled: s
             builders.upload_body(spec={"csrSecretRef": {"name": "a"}, "privateKeySecretRef": {"name": "a", "key": ""}}),
             "spec.privateKeySecretRef.key",
         ),
+        (builders.upload_body(spec={"csrSecretRef": {"name": "a"}, "deletionPolicy": "Keep"}), "spec.deletionPolicy"),
+        (builders.upload_body(spec={"csrSecretRef": {"name": "a"}, "adoptionPolicy": True}), "spec.adoptionPolicy"),
         (builders.upload_body(status={"scmID": "a"}), "status.account"),
+        (builders.upload_body(status={"history": [{}]}), "status.history[0].account"),
+        (builders.upload_body(status={"history": {}}), "status.history"),
+        (builders.upload_body(status={"term": "1"}), "status.term"),
         (builders.upload_body(status={"conditions": [{}]}), "status.conditions[0].type"),
         (builders.upload_body(status={"observedSecrets": [{"name": "a"}]}), "status.observedSecrets[0].uid"),
     ],
@@ -157,54 +222,6 @@ def test_any_object_is_parsed_or_refused(body: dict[str, Any]) -> None:
         upload.parse_upload(body)
     except errors.InvalidResource as refusal:
         assert refusal.field.split(".")[0] in {"metadata", "spec", "status"}  # noqa: PT017 - it may also be parsed
-
-
-@given(strategies.statuses())
-def test_a_status_is_read_as_it_was_written(status: upload.Status) -> None:
-    """What the operator writes, it reads back unchanged: nothing is lost in a restart."""
-    assert upload.parse_upload(builders.upload_body(status=status.to_json())).status == status
-
-
-@given(st.text("a0 \n\x00é\U0001f512", max_size=5))
-def test_a_request_of_any_text_is_read_back(requested: str) -> None:
-    """Whatever a person writes into the annotation is echoed and read back, the empty text too."""
-    status = dataclasses.replace(builders.make_status(), last_handled_reconcile_at=requested)
-    assert upload.parse_upload(builders.upload_body(status=status.to_json())).status == status
-
-
-def test_the_status_has_each_field_of_the_crd_and_no_other() -> None:
-    """No field is written that the API server would drop, and none is declared that nobody writes."""
-    assert set(schemas.paths_of(FULL_STATUS.to_json())) == set(schemas.paths_of_schema(STATUS_SCHEMA))
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        upload.Status(),
-        FULL_STATUS,
-        builders.make_status(record=builders.make_record(tenant=builders.make_tenant(domain=None))),
-    ],
-    ids=["empty", "full", "token"],
-)
-def test_what_the_crd_requires_is_written(status: upload.Status) -> None:
-    """A status is never refused by the API server for a field that is missing."""
-    assert missing_from(status.to_json(), STATUS_SCHEMA) == []
-
-
-def missing_from(value: dict[str, Any], schema: dict[str, Any], path: str = "") -> list[str]:
-    """Return the paths of required fields that an object lacks."""
-    missing = [f"{path}.{name}" for name in schema.get("required", []) if name not in value]
-    for name, field in value.items():
-        declared = schema["properties"][name]
-        items = [field] if isinstance(field, dict) else field if isinstance(field, list) else []
-        for item in items:
-            missing += missing_from(item, declared.get("items", declared), f"{path}.{name}")
-    return missing
-
-
-def test_what_is_not_known_is_left_out() -> None:
-    """An upload that was never made has no id, no Secrets and no account in its status."""
-    assert upload.Status().to_json() == {"observedGeneration": -1, "conditions": []}
 
 
 def test_a_keys_text_is_what_people_write() -> None:

@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
-import re
 
 import pytest
 
 from scm_operator.domain import account, upload
 from scm_operator.kube import client, events
-from tests.support import fake_cluster
+from tests.support import fake_cluster, fakes
 from tests.unit.kube import server
 
 UPLOAD = upload.parse_upload(fake_cluster.as_stored(fake_cluster.upload_body(), uid="uid-7", version=41))
 CREATED = server.Reply(201, {"kind": "Event", "metadata": {}})
+
+
+def _sink(kubernetes: client.Kubernetes) -> events.EventSink:
+    return events.EventSink(
+        kubernetes, instance="pod-1", clock=fakes.FakeClock(), namespace="ops", lease="scm-csr-operator"
+    )
 
 
 def _account(namespace: str) -> account.Account:
@@ -33,7 +38,7 @@ async def _write(
     message: str = "so it is.",
     warning: bool = False,
 ) -> server.Seen:
-    sink = events.EventSink(kubernetes, instance="pod-1")
+    sink = _sink(kubernetes)
     sink.publish(about, reason="Uploaded", message=message, warning=warning)
     api.script.append(CREATED)
     await sink.flush()
@@ -44,12 +49,11 @@ async def test_event_has_what_the_api_asks_for(api: server.FakeApiServer, kubern
     """An Event of events.k8s.io/v1 says about what, by whom, why, and when to the microsecond."""
     request = await _write(api, kubernetes)
     assert (request.method, request.path) == ("POST", "/apis/events.k8s.io/v1/namespaces/shop/events")
-    moment = request.body.pop("eventTime")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", moment)
     assert request.body == {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"generateName": "web-", "namespace": "shop"},
+        "eventTime": "2026-01-02T12:00:00.000000Z",
         "type": "Normal",
         "reason": "Uploaded",
         "note": "so it is.",
@@ -82,6 +86,43 @@ async def test_event_about_an_account(
     assert request.body["metadata"]["namespace"] == where
     assert request.body["regarding"]["kind"] == kind
     assert request.body["regarding"].get("namespace", "") == namespace
+
+
+async def test_event_about_what_is_gone_stands_in_the_operators_namespace(
+    api: server.FakeApiServer, kubernetes: client.Kubernetes
+) -> None:
+    """A Warning about an upload that is gone is about the operator's Lease; the upload is related, and in the note."""
+    sink = _sink(kubernetes)
+    sink.publish_orphan(UPLOAD.key, uid="uid-7", message="SCM has entry scs123 of it.")
+    api.script.append(CREATED)
+    await sink.flush()
+    (request,) = api.seen
+    assert request.path == "/apis/events.k8s.io/v1/namespaces/ops/events"
+    assert request.body == {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"generateName": "web-", "namespace": "ops"},
+        "eventTime": "2026-01-02T12:00:00.000000Z",
+        "type": "Warning",
+        "reason": "Orphaned",
+        "note": "shop/web: SCM has entry scs123 of it.",
+        "action": "Upload",
+        "reportingController": "scm.certops.dev/scm-csr-operator",
+        "reportingInstance": "pod-1",
+        "regarding": {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "namespace": "ops",
+            "name": "scm-csr-operator",
+        },
+        "related": {
+            "apiVersion": "scm.certops.dev/v1alpha1",
+            "kind": "CertificateRequestUpload",
+            "namespace": "shop",
+            "name": "web",
+            "uid": "uid-7",
+        },
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,7 +172,7 @@ async def test_failure_is_only_logged(
 ) -> None:
     """An Event that can't be written is lost without harm: one line of INFO, and the next one is written."""
     caplog.set_level(logging.INFO, logger="scm_operator")
-    sink = events.EventSink(kubernetes, instance="pod-1")
+    sink = _sink(kubernetes)
     for reason in ("First", "Second"):
         sink.publish(UPLOAD, reason=reason, message="m", warning=False)
     api.script.extend([behaviour, CREATED])
@@ -146,7 +187,7 @@ async def test_events_are_written_in_order_while_it_runs(
     api: server.FakeApiServer, kubernetes: client.Kubernetes
 ) -> None:
     """While it runs, Events are written as they come, and publishing one waits for nothing."""
-    sink = events.EventSink(kubernetes, instance="pod-1")
+    sink = _sink(kubernetes)
     running = asyncio.create_task(sink.run())
     api.script.extend([CREATED] * 3)
     for number in range(3):
@@ -188,7 +229,7 @@ class FakeConnection:
 async def test_overflow_drops_the_oldest() -> None:
     """Of a burst beyond what can wait the newest Events are kept."""
     connection = FakeConnection()
-    sink = events.EventSink(server.over(connection), instance="pod-1")
+    sink = _sink(server.over(connection))
     for number in range(10_003):
         sink.publish(UPLOAD, reason=f"{number}", message="m", warning=False)
     await sink.flush()

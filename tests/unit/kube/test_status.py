@@ -54,7 +54,8 @@ async def test_account_is_patched_with_its_preconditions(
     about = account.parse_account(body)
     wanted = conditions.conditions_for(VERDICT, previous=(), generation=1, now=fakes.FakeClock().now())
     api.script.append(server.Reply(200, body))
-    answer = await status.StatusWriter(kubernetes).write_account(about, observed_generation=1, conditions=wanted)
+    reported_status = account.AccountStatus(1, wanted, "monday")
+    answer = await status.StatusWriter(kubernetes).write_account(about, reported_status)
     (request,) = api.seen
     assert (request.method, request.path, answer) == ("PATCH", path, about)
     assert [operation["op"] for operation in request.body] == ["test", "replace", "add"]
@@ -62,7 +63,34 @@ async def test_account_is_patched_with_its_preconditions(
     assert request.body[2]["value"] == {
         "observedGeneration": 1,
         "conditions": [condition.to_json() for condition in wanted],
+        "lastHandledReconcileAt": "monday",
     }
+
+
+@pytest.mark.parametrize("finalizers", [(), ("other/one", upload.FINALIZER)], ids=["none left", "two"])
+async def test_finalizers_are_patched_with_their_preconditions(
+    api: server.FakeApiServer, kubernetes: client.Kubernetes, finalizers: tuple[str, ...]
+) -> None:
+    """The patch of the resource itself puts all finalizers, of which there may be none before and none after."""
+    written = copy.deepcopy(BODY)
+    written["metadata"] |= {"finalizers": list(finalizers), "resourceVersion": "42"}
+    api.script.append(server.Reply(200, written))
+    answer = await status.StatusWriter(kubernetes).write_finalizers(ABOUT, finalizers)
+    (request,) = api.seen
+    assert (request.method, request.path) == ("PATCH", f"{GROUP}/namespaces/shop/certificaterequestuploads/web")
+    assert request.body == [
+        {"op": "test", "path": "/metadata/uid", "value": "uid-7"},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": "41"},
+        {"op": "add", "path": "/metadata/finalizers", "value": list(finalizers)},
+    ]
+    assert (answer.finalizers, answer.resource_version) == (finalizers, "42")
+
+
+async def test_finalizers_of_what_is_gone(api: server.FakeApiServer, kubernetes: client.Kubernetes) -> None:
+    """A resource that is gone has no finalizers to write."""
+    api.script.append(server.refusal(404))
+    with pytest.raises(errors.Gone, match="write the finalizers of shop/web: 404"):
+        await status.StatusWriter(kubernetes).write_finalizers(ABOUT, ())
 
 
 @pytest.mark.parametrize(

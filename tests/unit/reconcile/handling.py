@@ -16,11 +16,11 @@ class FakeHandler:
     def __init__(self) -> None:
         self.handled: list[str] = []
         self.times: list[float] = []
-        self.answers: collections.deque[queue.Retry | Exception | None] = collections.deque()
+        self.answers: collections.deque[queue.Answer | Exception] = collections.deque()
         self.gates: dict[str, asyncio.Event] = {}
         self.done: list[str] = []
 
-    async def __call__(self, key: str) -> queue.Retry | None:
+    async def __call__(self, key: str) -> queue.Answer:
         """Handle a key."""
         self.handled.append(key)
         self.times.append(asyncio.get_running_loop().time())

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from scm_operator.domain import account as accounts
-from scm_operator.domain import csr, errors, ports, reasons
+from scm_operator.domain import csr, errors, reasons
+from scm_operator.domain.entry import Entry
 from scm_operator.reconcile import queue
-from tests.support import fake_cluster, fakes
+from tests.support import fake_cluster, fake_scm
 from tests.unit.reconcile import world as worlds
 
 World = worlds.World
@@ -26,7 +27,7 @@ async def _account_reason(world: World, key: accounts.AccountKey = worlds.DEFAUL
     retry = await world.account_reconciler.reconcile(key)
     assert retry is None
     world.watch()
-    ready = world.cluster.account_of(key).conditions[0]
+    ready = world.cluster.account_of(key).status.conditions[0]
     return ready.status, ready.reason
 
 
@@ -34,7 +35,7 @@ async def test_valid_account_is_ready_before_any_call(world: World) -> None:
     """A valid spec and a readable credential make an account Ready, and that is told."""
     assert await _account_reason(world) == ("True", "Ready")
     assert [(told.about, told.reason, told.warning) for told in world.events] == [(worlds.DEFAULT, "Ready", False)]
-    assert world.cluster.account_of(worlds.DEFAULT).observed_generation == 1
+    assert world.cluster.account_of(worlds.DEFAULT).status.observed_generation == 1
 
 
 async def test_account_status_is_written_once(world: World) -> None:
@@ -99,7 +100,7 @@ async def test_credential_that_may_not_be_read_is_looked_at_again_slowly(world: 
     world.secrets.forbidden.add(name)
     del world.secrets.shown[name]
     assert await world.account_reconciler.reconcile(worlds.DEFAULT) == queue.Retry(slow=True)
-    assert world.cluster.account_of(worlds.DEFAULT).conditions[0].reason == "CredentialNotFound"
+    assert world.cluster.account_of(worlds.DEFAULT).status.conditions[0].reason == "CredentialNotFound"
     world.secrets.forbidden.clear()
     assert await _account_reason(world) == ("True", "Ready")
 
@@ -141,7 +142,7 @@ async def test_same_refusal_is_noted_once(world: World) -> None:
 async def test_call_on_a_replaced_connection_says_nothing_of_the_account(world: World) -> None:
     """A call that fails on a connection that was replaced meanwhile is no verdict on the new one."""
 
-    async def refuse_late(_content: csr.Content, _name: str) -> ports.Entry:
+    async def refuse_late(_content: csr.Content, _name: str) -> Entry:
         world.secrets.put("scm-token", {"token": b"a new token"})
         await world.account_reconciler.reconcile(worlds.DEFAULT)
         raise REFUSED
@@ -250,10 +251,10 @@ async def test_account_replaced_during_a_call_is_closed_after_it(world: World) -
     """A connection that is replaced while a POST is out on it is closed when that POST has ended, not before."""
     sent, answer = asyncio.Event(), asyncio.Event()
 
-    async def slow(content: csr.Content, name: str) -> ports.Entry:
+    async def slow(content: csr.Content, name: str) -> Entry:
         sent.set()
         await answer.wait()
-        return world.scm.store(fakes.Posted(name, content.hash, world.scm.posts[0].tenant))
+        return world.scm.store(fake_scm.Posted(name, content.hash, world.scm.posts[0].tenant))
 
     world.scm.say(slow)
     uploading = asyncio.create_task(world.reconcile())

@@ -3,7 +3,7 @@
 import pytest
 
 from scm_operator.domain import account as accounts
-from scm_operator.reconcile import account
+from scm_operator.reconcile import choice
 from tests.unit.reconcile import world as worlds
 
 World = worlds.World
@@ -37,7 +37,7 @@ async def test_candidates(
         world.watch()
         await world.settle()
     world.cluster.change(worlds.WEB, {"accountRef": reference})
-    assert account.candidates_of(world.cluster.upload_of(worlds.WEB)) == tuple(expected)
+    assert choice.candidates_of(world.cluster.upload_of(worlds.WEB)) == tuple(expected)
 
 
 @pytest.mark.parametrize("namespaced", [True, False], ids=["both exist", "only the cluster's"])

@@ -67,14 +67,14 @@ async def test_retry_after_survives_a_refused_write(world: worlds.World) -> None
     world.scm.say(errors.RetryLater(reasons.Reason.THROTTLED, "429", retry_after=60.0))
     world.cluster.faults.append(fake_cluster.Fault.REFUSED)
     retry = await world.reconcile()
-    assert retry is not None
+    assert isinstance(retry, queue.Retry)
     assert retry.at_least >= 60.0
 
 
 async def test_spec_changed_before_the_report_is_looked_at(world: worlds.World) -> None:
     """A spec that changed before the report of a refusal, found out by its conflict, is looked at without its event."""
     world.scm.say(errors.NeedsChange(reasons.Reason.REJECTED, "no."))
-    world.scm.at_post = lambda: world.cluster.change(worlds.WEB, {"name": "other"})
+    world.scm.at["post"] = lambda: world.cluster.change(worlds.WEB, {"name": "other"})
     assert await world.reconcile() == queue.Retry()
     assert world.reason() is None
 

@@ -4,7 +4,8 @@ import datetime
 
 import pytest
 
-from scm_operator.domain import csr, errors, ports, reasons
+from scm_operator.domain import csr, errors, reasons
+from scm_operator.domain.entry import Entry
 from scm_operator.reconcile import queue
 from tests.support import fakes
 from tests.unit.reconcile import world as worlds
@@ -42,10 +43,10 @@ async def test_surely_not_stored_is_concluded_reported_and_sent_again_when_asked
     """An attempt that was surely not stored leaves the journal; the obstacle's wishes reach the queue."""
     world.scm.say(obstacle)
     assert await world.reconcile() == retry
-    assert world.log == ["journal web", "post web", "conclude web", f"write {obstacle.reason}"]
+    assert world.log == ["prepare", "journal web", "post web", "conclude web", f"write {obstacle.reason}"]
     assert not world.upload_reconciler.unwritten
-    world.cluster.change(worlds.WEB, annotations={"scm.certops.dev/reconcile-requested-at": "now"})
-    world.watch()
+    world.clock.advance(60)
+    world.change(annotations={worlds.REQUESTED: "now"})
     await world.settle()
     assert world.reason() == "Uploaded"
 
@@ -64,7 +65,7 @@ async def test_rejected_is_not_sent_again_by_itself(world: World) -> None:
 async def test_obstacle_is_not_reported_upon_a_spec_that_it_does_not_judge(world: World) -> None:
     """A spec that changes while the POST is out is not told the old one's fault, and is looked at soon."""
 
-    async def reject_meanwhile(_content: csr.Content, _name: str) -> ports.Entry:
+    async def reject_meanwhile(_content: csr.Content, _name: str) -> Entry:
         world.cluster.change(worlds.WEB, {"name": "other"})
         world.watch()
         raise REJECTED
@@ -144,7 +145,7 @@ async def test_refused_rename_keeps_the_record(
     before = world.status().record
     _other_name(world)
     world.watch()
-    world.scm.renames.append(obstacle)
+    world.scm.refusals["rename"] = obstacle
     assert await world.reconcile() == retry
     assert (world.status().record, world.reason()) == (before, obstacle.reason)
 
@@ -154,8 +155,6 @@ async def test_entry_that_is_gone_at_a_rename_is_uploaded_anew(world: World) -> 
     await world.settle()
     gone = world.scm_id()
     world.scm.entries.clear()
-    world.scm.entries["0" * 32] = fakes.Posted("of somebody else", "", world.scm.posts[0].tenant)
-    world.scm.renames.append(errors.Blocked(reasons.Reason.ENTRY_MISSING, "gone."))
     _other_name(world)
     world.watch()
     await world.settle()

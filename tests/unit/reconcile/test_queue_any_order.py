@@ -9,30 +9,33 @@ from hypothesis import strategies
 
 from scm_operator.reconcile import queue
 
-KEYS = ("a", "b", "c")
-_Step = tuple[str, str, queue.Lane | queue.Retry | None]
+KEYS = ("a", "b", "c", "d", "e")
+OUTSIDE = ("b", "d")
+_Step = tuple[str, str, queue.Lane | queue.Answer]
 _STEPS = strategies.one_of(
     strategies.tuples(strategies.just("add"), strategies.sampled_from(KEYS), strategies.sampled_from(queue.Lane)),
     strategies.tuples(
         strategies.just("finish"),
         strategies.sampled_from(KEYS),
-        strategies.sampled_from([None, queue.Retry(), queue.Retry(at_least=9.0)]),
+        strategies.sampled_from([None, queue.Retry(), queue.Retry(at_least=9.0), queue.Again(2.0)]),
     ),
     strategies.tuples(strategies.just("pass time"), strategies.just(""), strategies.none()),
 )
 
 
 class FakeHandler:
-    """Handles each key until the test ends it; numbers all adds and beginnings in one row."""
+    """Handles each key until the test ends it, some of them outside; numbers all adds and beginnings in one row."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: queue.WorkQueue[str]) -> None:
+        self.work = work
+        self.inside = 0
         self.numbers = itertools.count()
         self.added: list[tuple[str, int]] = []
         self.begun: list[tuple[str, int]] = []
-        self.under_way: dict[str, asyncio.Future[queue.Retry | None]] = {}
+        self.under_way: dict[str, asyncio.Future[queue.Answer]] = {}
         self.open = False
 
-    async def __call__(self, key: str) -> queue.Retry | None:
+    async def __call__(self, key: str) -> queue.Answer:
         """Handle a key."""
         assert key not in self.under_way
         self.begun.append((key, next(self.numbers)))
@@ -40,23 +43,29 @@ class FakeHandler:
             return None
         self.under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            return await self.under_way[key]
+            if key in OUTSIDE:
+                async with self.work.outside():
+                    return await self.under_way[key]
+            self.inside += 1
+            answer = await self.under_way[key]
+            self.inside -= 1
+            return answer
         finally:
             del self.under_way[key]
 
 
 async def _drive(steps: list[_Step], *, workers: int) -> FakeHandler:
-    handler = FakeHandler()
     work: queue.WorkQueue[str] = queue.WorkQueue(workers=workers, backoff=queue.Backoff(first=1.0))
+    handler = FakeHandler(work)
     running = asyncio.create_task(work.run(handler))
     for what, key, argument in steps:
         if isinstance(argument, queue.Lane):
             handler.added.append((key, next(handler.numbers)))
             work.add(key, lane=argument)
         elif what == "finish" and key in handler.under_way:
-            assert argument is None or isinstance(argument, queue.Retry)
             handler.under_way[key].set_result(argument)
         await asyncio.sleep(3.0 if what == "pass time" else 0.0)
+        assert handler.inside <= workers
     handler.open = True
     for future in handler.under_way.values():
         future.set_result(None)

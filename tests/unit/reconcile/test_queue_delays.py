@@ -40,6 +40,12 @@ def test_backoff_doubles_with_full_jitter_up_to_the_longest(failures: int, most:
     assert most * 0.9 < max(delays) <= most
 
 
+def test_backoff_takes_its_jitter_from_outside() -> None:
+    """Where in the spread a delay lies is up to the function that was handed in."""
+    backoff = queue.Backoff(first=8.0, uniform=lambda low, high: low + (high - low) / 4)
+    assert backoff.delay(2, slow=False) == 4.0
+
+
 class FakeBackoff(queue.Backoff):
     """A backoff without jitter: one second for each failure, a thousand for each where only a person can help."""
 
@@ -166,3 +172,58 @@ async def test_add_later_while_handled_comes_before_a_retry() -> None:
         gate.set()
         await handling.until(500.0)
     assert handler.times == [0.0, 0.5]
+
+
+async def test_again_comes_after_exactly_the_time_asked_for(handler: handling.FakeHandler) -> None:
+    """A key that is told when to come back comes then, without jitter, as often as it is told."""
+    work = handling.make_queue(backoff=queue.Backoff(first=100.0))
+    handler.answers.extend([queue.Again(30.0), queue.Again(5.0)])
+    work.add("a")
+    async with handling.running(work, handler):
+        await handling.until(1000.0)
+    assert handler.times == [0.0, 30.0, 35.0]
+
+
+async def test_again_is_no_failure_and_forgets_none(handler: handling.FakeHandler) -> None:
+    """The failures before it are still counted after it, and it isn't one of them."""
+    work = handling.make_queue(backoff=FakeBackoff())
+    handler.answers.extend([queue.Retry(), queue.Retry(), queue.Again(50.0), queue.Retry()])
+    work.add("a")
+    async with handling.running(work, handler):
+        await handling.until(1000.0)
+    assert handler.times == [0.0, 1.0, 3.0, 53.0, 56.0]
+
+
+async def test_add_ends_the_wait_of_an_again(handler: handling.FakeHandler) -> None:
+    """A key that is added before its time is handled at once, and not once more."""
+    work = handling.make_queue()
+    handler.answers.append(queue.Again(300.0))
+    work.add("a")
+    async with handling.running(work, handler):
+        await handling.until(10.0)
+        work.add("a")
+        await handling.until(1000.0)
+    assert handler.times == [0.0, 10.0]
+
+
+async def test_add_during_the_handling_replaces_the_again(handler: handling.FakeHandler) -> None:
+    """A key that was added while it was handled is handled at once, and no timer is left."""
+    work, gate = handling.make_queue(), handler.gate("a")
+    handler.answers.append(queue.Again(300.0))
+    work.add("a")
+    async with handling.running(work, handler):
+        work.add("a")
+        gate.set()
+        await handling.until(1000.0)
+    assert handler.times == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("first", "then"), [(5.0, 50.0), (50.0, 5.0)])
+async def test_of_two_times_the_sooner_counts(handler: handling.FakeHandler, first: float, then: float) -> None:
+    """A key that is to come back at two times comes back once, at the sooner."""
+    work = handling.make_queue()
+    async with handling.running(work, handler):
+        work.add_later("a", delay=first)
+        work.add_later("a", delay=then)
+        await handling.until(100.0)
+    assert handler.times == [5.0]

@@ -10,6 +10,8 @@ from scm_operator.reconcile import report as reports
 from tests.support import fake_cluster, fakes
 from tests.unit.reconcile import world as worlds
 
+NORMAL = {"Uploaded", "Suspended", "WaitingForSecret", "ResolvingOutcome", "Deleting"}
+
 
 class _Desk:
     """A reporter, what it knows, and an upload in the cluster."""
@@ -19,7 +21,10 @@ class _Desk:
         self.cluster = fake_cluster.FakeCluster([])
         self.events = fakes.FakeEvents()
         self.known = worlds.upload_cache()
-        self.reporter = reports.Reporter(known=self.known, status=self.cluster, events=self.events)
+        self.journal = fakes.FakeJournal([], clock=self.clock)
+        self.reporter = reports.Reporter(
+            known=self.known, status=self.cluster, events=self.events, journal=self.journal
+        )
         self.cluster.create(fake_cluster.upload_body())
         self.known.put(self.about)
 
@@ -74,7 +79,7 @@ async def test_write_that_fails_is_not_told(desk: _Desk) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "warning"),
-    [(reason, reason not in {"Uploaded", "Suspended", "WaitingForSecret"}) for reason in reasons.Reason],
+    [(reason, reason not in NORMAL) for reason in reasons.Reason],
     ids=str,
 )
 async def test_each_reason_is_told_as_normal_or_warning(
@@ -90,9 +95,10 @@ async def test_each_reason_is_told_as_normal_or_warning(
     assert (fields["event"], fields["upload"], fields["generation"]) == (reason, "shop/web", 1)
 
 
-async def test_orphan_is_told_by_log(desk: _Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """An entry that no resource names is a warning in the log."""
-    desk.reporter.orphaned(worlds.WEB, message="left.")
+async def test_orphan_is_told_by_log_and_event(desk: _Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """An entry that no resource names is a warning in the log, and an Event where one can still be made."""
+    desk.reporter.orphaned(worlds.WEB, uid="uid-9", message="left.")
+    assert desk.events.orphans == [fakes.Orphan(worlds.WEB, "uid-9", "left.")]
     assert [(record.levelname, record.__dict__["event"]) for record in caplog.records] == [("WARNING", "Orphaned")]
 
 
@@ -104,4 +110,37 @@ async def test_newer_generation_with_the_same_verdict_is_written_silently(desk: 
     desk.events.clear()
     await desk.reporter.write(desk.about, dataclasses.replace(desk.about.status, observed_generation=8))
     assert len(desk.cluster.written) == 2
+    assert not desk.events
+
+
+async def test_each_write_carries_the_term_of_its_leader(desk: _Desk) -> None:
+    """What is written says in which term, so that a later leader knows what it may find."""
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED))
+    assert desk.about.status.term == desk.journal.term == 1
+
+
+async def test_fence_writes_the_term_and_nothing_else(desk: _Desk) -> None:
+    """The fence leaves a status as it is but for the term, and tells nothing; it is written even if no word changes."""
+    await desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED))
+    before = desk.about
+    desk.events.clear()
+    desk.journal.term = 2
+    await desk.reporter.fence(desk.about)
+    assert desk.about.status == dataclasses.replace(before.status, term=2)
+    assert desk.about.resource_version != before.resource_version
+    assert not desk.events
+
+
+async def test_without_the_lease_nothing_is_written(desk: _Desk) -> None:
+    """A process that doesn't hold the Lease writes neither status nor fence nor finalizers."""
+    desk.journal.held = False
+    for write in (
+        desk.reporter.write(desk.about, desk.status(reasons.Reason.THROTTLED)),
+        desk.reporter.fence(desk.about),
+        desk.reporter.write_finalizers(desk.about, (upload.FINALIZER,)),
+    ):
+        with pytest.raises(errors.ApiServerError, match="Lease"):
+            await write
+    assert not desk.cluster.written
+    assert not desk.about.has_finalizer
     assert not desk.events

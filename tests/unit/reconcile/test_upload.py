@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from scm_operator.domain import account, csr, errors, observation, ports
+from scm_operator.domain import account, attempt, csr, errors
+from scm_operator.domain.entry import Entry
 from scm_operator.reconcile import queue
-from tests.support import fake_cluster, fakes
+from tests.support import fake_cluster, fake_scm, fakes
 from tests.unit.reconcile import world as worlds
 
 World = worlds.World
@@ -16,9 +17,9 @@ World = worlds.World
 async def test_upload_is_journaled_then_sent_then_recorded_then_concluded(world: World) -> None:
     """The attempt stands in the journal before the POST, and leaves it after the id is in the status."""
     assert await world.reconcile() is None
-    assert world.log == ["journal web", "post web", "write Uploaded", "conclude web"]
+    assert world.log == ["prepare", "journal web", "post web", "write Uploaded", "conclude web"]
     assert world.scm_id() in world.scm.entries
-    assert not world.journal.attempts
+    assert not world.journal.attempts()
 
 
 async def test_record_tells_what_was_sent_where(world: World) -> None:
@@ -33,29 +34,30 @@ async def test_record_tells_what_was_sent_where(world: World) -> None:
         "Uploaded",
         "2026-01-02T12:00:00Z",
     )
+    assert record.csr is not None
     assert record.csr.common_name == "host-0.example.com"
 
 
 async def test_attempt_names_the_resource_and_what_is_sent(world: World) -> None:
     """An attempt in the journal holds uid, key, name, tenant, content hash and time."""
-    seen: list[observation.Attempt] = []
-    world.journal.after_add = lambda: seen.extend(world.journal.attempts.values())
+    seen: list[attempt.Attempt] = []
+    world.journal.after_add = lambda: seen.extend(world.journal.lease.values())
     await world.reconcile()
-    (attempt,) = seen
+    (made,) = seen
     known, posted = world.cluster.upload_of(worlds.WEB), world.scm.posts[0]
-    assert (attempt.uid, attempt.key) == (known.uid, known.key)
-    assert (attempt.scm_name, attempt.content_hash, attempt.tenant) == (
+    assert (made.uid, made.key) == (known.uid, known.key)
+    assert (made.scm_name, made.content_hash, made.tenant) == (
         posted.name,
         posted.content_hash,
         posted.tenant,
     )
-    assert attempt.at == "2026-01-02T12:00:00Z"
+    assert made.at == "2026-01-02T12:00:00Z"
 
 
 async def test_each_attempt_has_an_id_of_its_own(world: World) -> None:
     """Two attempts never share an id."""
     ids: set[str] = set()
-    world.journal.after_add = lambda: ids.update(world.journal.attempts)
+    world.journal.after_add = lambda: ids.update(world.journal.lease)
     await world.reconcile()
     await world.reconcile(world.add_upload("api"))
     assert len(ids) == 2
@@ -80,7 +82,7 @@ async def test_id_survives_failed_status_writes(world: World, times: int) -> Non
     assert await world.reconcile() is None
     assert len(world.scm.posts) == 1
     assert world.scm_id() in world.scm.entries
-    assert not world.journal.attempts
+    assert not world.journal.attempts()
     assert not world.upload_reconciler.unwritten
 
 
@@ -88,11 +90,11 @@ async def test_lost_answer_to_the_status_write_is_no_reason_to_send_again(world:
     """A status write whose answer is lost is found written; the attempt is concluded and nothing is sent again."""
     world.cluster.faults.append(fake_cluster.Fault.LOST)
     assert await world.reconcile() is not None
-    assert world.journal.attempts
+    assert world.journal.attempts()
     await world.settle()
     assert world.log.count("post web") == 1
     assert world.log.count("write Uploaded") == 1
-    assert not world.journal.attempts
+    assert not world.journal.attempts()
 
 
 @pytest.mark.parametrize("times", [1, 3], ids=["once", "thrice"])
@@ -101,6 +103,7 @@ async def test_conflict_reads_live_and_plans_again(world: World, times: int) -> 
     world.cluster.faults.extend([fake_cluster.Fault.CONFLICT] * times)
     assert await world.reconcile() is None
     assert world.log == [
+        "prepare",
         "journal web",
         "post web",
         *["read shop/web"] * times,
@@ -112,10 +115,10 @@ async def test_conflict_reads_live_and_plans_again(world: World, times: int) -> 
 async def test_id_is_written_upon_a_spec_that_changed_meanwhile(world: World) -> None:
     """A spec that changes while the POST is out doesn't lose the id; then the new spec is brought about."""
 
-    async def rename_meanwhile(content: csr.Content, name: str) -> ports.Entry:
+    async def rename_meanwhile(content: csr.Content, name: str) -> Entry:
         world.cluster.change(worlds.WEB, {"name": "other"})
         world.watch()
-        return world.scm.store(fakes.Posted(name, content.hash, world.scm.posts[-1].tenant))
+        return world.scm.store(fake_scm.Posted(name, content.hash, world.scm.posts[-1].tenant))
 
     world.scm.say(rename_meanwhile)
     await world.settle()
@@ -131,11 +134,11 @@ async def test_deletion_before_the_record_is_told_with_the_id(
 ) -> None:
     """A resource deleted between POST and status write leaves a warning with the id, and no attempt."""
 
-    async def delete_meanwhile(content: csr.Content, name: str) -> ports.Entry:
+    async def delete_meanwhile(content: csr.Content, name: str) -> Entry:
         del world.cluster.bodies[worlds.WEB]
         if shown == "during the POST":
             world.watch()
-        return world.scm.store(fakes.Posted(name, content.hash, world.scm.posts[-1].tenant))
+        return world.scm.store(fake_scm.Posted(name, content.hash, world.scm.posts[-1].tenant))
 
     world.scm.say(delete_meanwhile)
     await world.reconcile()
@@ -144,7 +147,7 @@ async def test_deletion_before_the_record_is_told_with_the_id(
     (scm_id,) = world.scm.entries
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [(record.__dict__["event"], scm_id in record.getMessage()) for record in warnings] == [("Orphaned", True)]
-    assert not world.journal.attempts
+    assert not world.journal.attempts()
     assert not world.upload_reconciler.unwritten
 
 
@@ -158,17 +161,24 @@ async def test_namesake_never_inherits_an_id(world: World, caplog: pytest.LogCap
     orphan, own = world.scm.entries
     assert world.scm_id() == own
     assert f"{orphan}" in caplog.text
-    assert not world.journal.attempts
+    assert not world.journal.attempts()
 
 
 async def test_namesake_never_inherits_an_unknown_outcome(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """A POST of unknown outcome counts for its uid only; a namesake is uploaded, and the old one told."""
+    """A POST of unknown outcome counts for its uid only; a namesake is uploaded, and the old one told once settled."""
     world.scm.say(errors.OutcomeUnknown("connection reset."))
     world.cluster.faults.append(fake_cluster.Fault.RECREATED)
     await world.reconcile()
     world.watch()
     await world.settle()
     assert world.reason() == "Uploaded"
+    assert not world.events.orphans
+    assert len(world.journal.attempts()) == 1
+    world.clock.advance(worlds.CALL + worlds.SETTLE)
+    await world.settle()
+    (orphan,) = world.events.orphans
+    assert "connection reset" in orphan.message
+    assert not world.journal.attempts()
     assert "Orphaned" in [record.__dict__.get("event") for record in caplog.records]
 
 
@@ -219,11 +229,11 @@ async def test_attempt_that_is_no_longer_wanted_is_concluded_unsent(
 
     world.journal.after_add = meanwhile
     await world.settle()
-    assert [entry for entry in world.log if entry != "close"][:2] == ["journal web", "conclude web"]
+    assert [entry for entry in world.log if entry not in {"close", "prepare"}][:2] == ["journal web", "conclude web"]
     assert [posted.name for posted in world.scm.posts] == posts
     tenants = {posted.tenant for posted in world.scm.posts}
     assert tenants <= {world.cluster.account_of(worlds.DEFAULT).tenant} if posts else not tenants
-    assert not world.journal.attempts
+    assert not world.journal.attempts()
 
 
 async def test_api_server_that_is_away_is_a_retry_without_alarm(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,3 +284,14 @@ async def test_secret_deleted_after_success_takes_nothing_back(world: World) -> 
     await world.settle()
     assert world.reason() == "Uploaded"
     assert world.status().observed_generation == 2
+
+
+async def test_id_is_written_although_the_secret_may_not_be_read_any_more(world: World) -> None:
+    """An id in memory is written as the current one also when what is wanted by now can't be known."""
+    world.cluster.faults.append(fake_cluster.Fault.REFUSED)
+    await world.reconcile()
+    world.put_csr(1)
+    world.secrets.forbidden.add(account.SecretName("shop", "web-csr"))
+    await world.reconcile()
+    assert world.scm_id() in world.scm.entries
+    assert not world.upload_reconciler.unwritten

@@ -1,17 +1,37 @@
 """Both reconcilers of one process over fakes, and the watch that tells them of the cluster when a test says so."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 
 from scm_operator.domain import account as accounts
-from scm_operator.domain import upload
-from scm_operator.reconcile import account, cache, queue, report, triggers
-from scm_operator.reconcile import upload as uploads
-from tests.support import fake_cluster, fakes
+from scm_operator.domain import csr, upload
+from scm_operator.domain.attempt import JournalLost
+from scm_operator.reconcile import (
+    account,
+    cache,
+    connection,
+    memory,
+    queue,
+    report,
+    resync,
+    standing,
+    triggers,
+    wiring,
+)
+from scm_operator.reconcile.upload import Result
+from tests.support import fake_cluster, fake_scm, fakes
 
 WEB = upload.UploadKey("shop", "web")
+API = upload.UploadKey("shop", "api")
 DEFAULT = accounts.AccountKey(accounts.AccountKind.NAMESPACED, "shop", "default")
 CLUSTER_DEFAULT = accounts.AccountKey(accounts.AccountKind.CLUSTER, "", "default")
 OPERATOR_NAMESPACE = "scm-csr-operator"
+CALL, SETTLE, DELETION = 30.0, 30.0, 600.0
+REQUESTED, CONFIRM = accounts.RECONCILE_REQUESTED_AT, upload.CONFIRM_UPLOAD
+Key = upload.UploadKey
+Record = upload.Record
+Change = Callable[["World"], None]
+_SHORTEST = queue.Backoff(uniform=lambda low, _: low)
 
 
 class FakeQueue(queue.WorkQueue[queue.K]):
@@ -48,67 +68,133 @@ def account_cache() -> account.AccountCache:
     )
 
 
-class World:
-    """A cluster and a service that outlive the process, and one process of the operator, which can be restarted."""
+async def idle() -> None:
+    """Let everything happen that waits for nothing."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
-    def __init__(self) -> None:
-        self.log: list[str] = []
+
+async def sleep(seconds: float) -> None:
+    """Let the loop's time pass (looptime)."""
+    await asyncio.sleep(seconds)
+
+
+def hash_of(number: int) -> str:
+    """Return the hash of the content that a CSR alone makes."""
+    return csr.content_of(csr.parse_request(fakes.csr_pem(number), source="test"), None).hash
+
+
+class World:
+    """A cluster and a service that outlive the process, and one process of the operator, which can be restarted.
+
+    What is journaled outlives it too; what only its memory knows does not.
+    """
+
+    def __init__(self, log: list[str] | None = None) -> None:
+        self.log: list[str] = [] if log is None else log
         self.clock = fakes.FakeClock()
         self.cluster = fake_cluster.FakeCluster(self.log)
         self.secrets = fakes.FakeSecrets()
-        self.scm = fakes.FakeScm(self.log)
+        self.scm = fake_scm.FakeScm(self.log, clock=self.clock)
         self.events = fakes.FakeEvents()
-        self.restart()
+        self.journal = fakes.FakeJournal(self.log, clock=self.clock)
+        self._begin()
 
-    def restart(self) -> None:
-        """Begin a new process, which knows only what it is shown."""
-        self.journal = fakes.FakeJournal(self.log)
+    def restart(self, *, lost: JournalLost | None = None) -> None:
+        """Begin a new process in a new term, which knows what it is shown and what the Lease holds, unless ``lost``."""
+        self.journal = fakes.FakeJournal(self.log, clock=self.clock, before=self.journal, lost=lost)
+        self._begin()
+
+    def _begin(self) -> None:
         self.uploads = upload_cache()
         self.accounts = account_cache()
         self.upload_queue: FakeQueue[upload.UploadKey] = FakeQueue()
         self.account_queue: FakeQueue[accounts.AccountKey] = FakeQueue()
+        self.memory = memory.Memory(self.uploads)
+        self.uploads.on_gone = self.memory.departed
+        self.standing = standing.Standing(clock=self.clock, hold=SETTLE)
         self.triggers = triggers.Triggers(
             uploads=self.uploads,
             accounts=self.accounts,
             upload_queue=self.upload_queue,
             account_queue=self.account_queue,
         )
+        self.resync = resync.Resync(
+            known=self.uploads, memory=self.memory, uploads=self.upload_queue, interval=1280.0, first=lambda: 0.0
+        )
+        self._make_reconcilers()
+        self.standing.on_gone = self.resync.sample
+        self.standing.on_change = self.triggers.account_verdict
+        self.account_reconciler.on_change = self.triggers.account_changed
+        self.account_reconciler.on_verdict = self.triggers.account_verdict
+        self.account_reconciler.on_turn = self.upload_queue.add
+        self.upload_reconciler.wake = self.upload_queue.add
+        self.watch()
+
+    def _make_reconcilers(self) -> None:
+        connector = connection.Connector(
+            secrets=self.secrets, connect=self.scm, operator_namespace=OPERATOR_NAMESPACE, timeout=CALL
+        )
         self.account_reconciler = account.AccountReconciler(
             known=self.accounts,
-            secrets=self.secrets,
-            connect=self.scm,
+            uploads=self.uploads,
+            connector=connector,
+            standing=self.standing,
             status=self.cluster,
             events=self.events,
             clock=self.clock,
-            operator_namespace=OPERATOR_NAMESPACE,
+            backoff=_SHORTEST,
         )
-        self.account_reconciler.on_change = self.triggers.account_changed
-        self.account_reconciler.on_verdict = self.triggers.account_verdict
-        self.upload_reconciler = uploads.UploadReconciler(
+        self.upload_reconciler = wiring.upload_reconciler(
+            ports=wiring.Ports(secrets=self.secrets, reader=self.cluster, journal=self.journal, clock=self.clock),
             known=self.uploads,
             accounts=self.account_reconciler,
-            reader=self.cluster,
-            secrets=self.secrets,
-            journal=self.journal,
-            reporter=report.Reporter(known=self.uploads, status=self.cluster, events=self.events),
-            clock=self.clock,
+            memory=self.memory,
+            standing=self.standing,
+            reporter=report.Reporter(known=self.uploads, status=self.cluster, events=self.events, journal=self.journal),
+            outside=self.upload_queue.outside,
+            settle_after=CALL + SETTLE,
+            deletion_deadline=DELETION,
         )
-        self.watch()
 
-    def add_account(self, name: str = "default", *, namespace: str = "shop") -> None:
+    def add_account(
+        self, name: str = "default", *, namespace: str = "shop", spec: Mapping[str, object] | None = None
+    ) -> None:
         """Create an account and its credential, and show them."""
         self.secrets.put("scm-token", {"token": b"a token"}, namespace=namespace or OPERATOR_NAMESPACE)
-        self.cluster.create(fake_cluster.account_body(name, namespace=namespace))
+        body = fake_cluster.account_body(name, namespace=namespace)
+        body["spec"] |= dict(spec or {})
+        self.cluster.create(body)
         self.watch()
 
     def add_upload(
         self, name: str = "web", *, number: int = 0, spec: Mapping[str, object] | None = None
     ) -> upload.UploadKey:
         """Create an upload and its Secret with a CSR, and show them."""
-        self.secrets.put(f"{name}-csr", {"tls.csr": fakes.csr_pem(number)})
+        self.put_csr(number, name)
         self.cluster.create(fake_cluster.upload_body(name, spec=spec))
         self.watch()
         return upload.UploadKey("shop", name)
+
+    def put_csr(self, number: int, name: str = "web") -> None:
+        """Put a CSR into an upload's Secret."""
+        self.secrets.put(f"{name}-csr", {"tls.csr": fakes.csr_pem(number)})
+
+    def change(
+        self,
+        spec: Mapping[str, object] | None = None,
+        *,
+        key: fake_cluster.ResourceKey = WEB,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """Change a resource, and show it."""
+        self.cluster.change(key, spec, annotations=annotations)
+        self.watch()
+
+    def delete(self, key: fake_cluster.ResourceKey = WEB) -> None:
+        """Delete a resource as a person does, and show it."""
+        self.cluster.delete(key)
+        self.watch()
 
     def watch(self) -> None:
         """Show all that has happened in the cluster."""
@@ -124,18 +210,29 @@ class World:
             else:
                 self.triggers.account_seen(self.cluster.account_of(key))
 
-    async def reconcile(self, key: upload.UploadKey = WEB) -> queue.Retry | None:
+    async def reconcile(self, key: upload.UploadKey = WEB) -> Result:
         """Reconcile one upload once."""
         return await self.upload_reconciler.reconcile(key)
 
     async def settle(self, key: upload.UploadKey = WEB) -> None:
-        """Reconcile until nothing is to be retried, and then once more as the watch would."""
-        for _ in range(20):
-            retry = await self.reconcile(key)
+        """Reconcile until nothing is to be retried, letting the time pass that is asked for, and as the watch would."""
+        for _ in range(30):
+            result = await self.reconcile(key)
             self.watch()
-            if retry is None:
-                return
+            match result:
+                case None:
+                    return
+                case queue.Again(after):
+                    self.clock.advance(after)
+                case queue.Retry(at_least):
+                    self.clock.advance(at_least)
         raise AssertionError("never settled")
+
+    async def account_says(self, key: accounts.AccountKey = DEFAULT) -> dict[str, str]:
+        """Reconcile an account; return the reason of each condition that it has then."""
+        await self.account_reconciler.reconcile(key)
+        self.watch()
+        return {found.type: found.reason for found in self.cluster.account_of(key).status.conditions}
 
     def status(self, key: upload.UploadKey = WEB) -> upload.Status:
         """Return an upload's status in the cluster."""
@@ -146,7 +243,29 @@ class World:
         ready = self.status(key).ready
         return ready.reason if ready else None
 
+    def message(self, key: upload.UploadKey = WEB) -> str:
+        """Return what an upload's Ready condition tells a person."""
+        ready = self.status(key).ready
+        return ready.message if ready else ""
+
+    def record(self, key: upload.UploadKey = WEB) -> upload.Record:
+        """Return the current record of an upload in the cluster."""
+        record = self.status(key).record
+        assert record is not None
+        return record
+
     def scm_id(self, key: upload.UploadKey = WEB) -> str | None:
         """Return the id in an upload's status."""
         record = self.status(key).record
         return record.scm_id if record else None
+
+    def once(self, then: Callable[[], None]) -> Callable[[], None]:
+        """Return what does something the first time that it is called, and shows it."""
+        left = [then]
+
+        def do() -> None:
+            if left:
+                left.pop()()
+                self.watch()
+
+        return do

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from scm_operator.domain import account, csr, ports, upload
+from scm_operator.domain import account, csr, entry, ports, upload
 from scm_operator.scm import client
+from tests.support import builders
 
 TOKEN: Final = "canary-token-" + "t" * 64
 PASSWORD: Final = "canary-password-äöü"  # noqa: S105 - of an account that exists in these tests only
@@ -29,6 +30,16 @@ CANARIES: Final = (TOKEN, PASSWORD, "canary+csr+line/64", "canary+key+line/64", 
 SCM_ID: Final = "474a519e2c884c34a2d01033a6493b3c"
 CONTENT: Final = csr.Content("sha256:0+key", CSR_PEM, KEY_PEM, upload.CsrSummary("shop.example.com", 1, "EC_P256"))
 STORED: Final = {"id": SCM_ID, "name": "shop-tls", "create_time": 1685325399000}
+LISTED_CSR: Final = builders.make_csr().decode()
+ITEM: Final = {"id": SCM_ID, "name": "shop-tls", "csr": LISTED_CSR, "create_time": 1685325399001, "sans": ""}
+"""An entry as lists and shows have it."""
+ENTRY: Final = entry.ListedEntry(
+    SCM_ID,
+    "shop-tls",
+    csr.content_of(csr.parse_request(LISTED_CSR.encode(), source="the CSR"), None).hash.removeprefix("sha256:"),
+    datetime.datetime(2023, 5, 29, 1, 56, 39, 1000, tzinfo=datetime.UTC),
+)
+"""What that is read as."""
 UPLOAD_PATH: Final = "/v3/scm/csr/upload"
 LONGEST_TOKEN: Final = 2_097_152
 

@@ -33,10 +33,10 @@ async def connected_to(endpoint: str, *, deadline: float = 30.0, **spec: object)
         await store.aclose()
 
 
-async def refused(store: ports.CsrStore) -> errors.Obstacle:
+async def refused(store: ports.CsrStore, *, deadline: float = 30.0) -> errors.Obstacle:
     """Return what an upload fails with."""
     with pytest.raises(errors.Obstacle) as caught:
-        await store.upload(fakes.CONTENT, name="shop-tls")
+        await store.upload(fakes.CONTENT, name="shop-tls", timeout=deadline)
     return caught.value
 
 
@@ -125,7 +125,7 @@ async def test_trusted_certificate_lets_the_upload_through(tmp_path: Path) -> No
         fakes.serving(tls=server_context) as service,
         connected_to(service.endpoint, caBundle=bundle) as store,
     ):
-        assert (await store.upload(fakes.CONTENT, name="shop-tls")).scm_id == fakes.SCM_ID
+        assert (await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)).scm_id == fakes.SCM_ID
 
 
 async def test_reset_after_the_request_is_unknown(service: fakes.FakeService, store: ports.CsrStore) -> None:
@@ -137,7 +137,7 @@ async def test_reset_after_the_request_is_unknown(service: fakes.FakeService, st
 
 async def test_reset_of_a_reused_connection_is_unknown(service: fakes.FakeService, store: ports.CsrStore) -> None:
     """The same on a connection that served before: no library takes it for a stale one and sends the POST again."""
-    await store.upload(fakes.CONTENT, name="first")
+    await store.upload(fakes.CONTENT, name="first", timeout=30)
     service.scm.append(fakes.reset)
     assert type(await refused(store)) is errors.OutcomeUnknown
     assert [seen.body["name"] for seen in service.uploads] == ["first", "shop-tls"]
@@ -157,19 +157,21 @@ async def test_connection_that_the_server_closed_while_idle_is_not_used() -> Non
         ended.set()
 
     async with fakes.listening(once) as address, connected_to(f"http://{address}") as store:
-        await store.upload(fakes.CONTENT, name="first")
+        await store.upload(fakes.CONTENT, name="first", timeout=30)
         await ended.wait()
-        await store.upload(fakes.CONTENT, name="second")
+        await store.upload(fakes.CONTENT, name="second", timeout=30)
     assert len(arrived) == 2
 
 
 async def test_deadline_during_the_answer_is_unknown(service: fakes.FakeService) -> None:
     """A request that gets no answer before the deadline is an unknown outcome."""
     service.scm.append(service.hang)
-    async with connected_to(service.endpoint, deadline=SHORT) as store:
-        obstacle = await refused(store)
+    async with connected_to(service.endpoint) as store:
+        obstacle = await refused(store, deadline=SHORT)
     assert type(obstacle) is errors.OutcomeUnknown
-    assert "no answer before the deadline" in obstacle.message
+    assert obstacle.message == (
+        f"it was sent to SCM at {service.endpoint}, but the deadline of 0.2 s passed before the answer."
+    )
 
 
 async def test_deadline_within_the_body_is_unknown() -> None:
@@ -180,8 +182,8 @@ async def test_deadline_within_the_body_is_unknown() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{")
         await reader.read()
 
-    async with fakes.listening(stall) as address, connected_to(f"http://{address}", deadline=SHORT) as store:
-        assert type(await refused(store)) is errors.OutcomeUnknown
+    async with fakes.listening(stall) as address, connected_to(f"http://{address}") as store:
+        assert type(await refused(store, deadline=SHORT)) is errors.OutcomeUnknown
 
 
 NONSENSE = {
@@ -234,7 +236,7 @@ async def test_cancelling_stays_cancelling(service: fakes.FakeService) -> None:
     """A cancelled upload raises CancelledError: it has no outcome, so its caller must not cancel what is in flight."""
     service.scm.append(service.hang)
     async with connected_to(service.endpoint) as store:
-        under_way = asyncio.create_task(store.upload(fakes.CONTENT, name="shop-tls"))
+        under_way = asyncio.create_task(store.upload(fakes.CONTENT, name="shop-tls", timeout=30))
         await service.hanging.wait()
         under_way.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -245,7 +247,7 @@ async def test_uploads_at_once_are_told_apart(service: fakes.FakeService, store:
     """Of several uploads in flight, each gets its own outcome."""
     service.scm.extend([fakes.reset, Reply(200, fakes.STORED), Reply(500), Reply(200, fakes.STORED)])
     outcomes = await asyncio.gather(
-        *(store.upload(fakes.CONTENT, name=f"n{number}") for number in range(4)), return_exceptions=True
+        *(store.upload(fakes.CONTENT, name=f"n{number}", timeout=30) for number in range(4)), return_exceptions=True
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Entry", "Entry"] + ["OutcomeUnknown"] * 2
     assert len(service.uploads) == 4
@@ -277,7 +279,7 @@ FOREIGN = {*every_exception_of(aiohttp), *every_exception_of(httpx), OSError, Ti
 async def test_no_foreign_exception_leaves_the_link(kind: type[Exception]) -> None:
     """Every exception of the HTTP libraries becomes NoAnswer; without a connection, surely nothing was written."""
     link = transport.Link("http://127.0.0.1:1", transport=FakeTransport(kind.__new__(kind)), connect_timeout=1)
-    deadline = asyncio.get_running_loop().time() + 30
+    deadline = transport.Deadline.after(30)
     outcome = await link.send("POST", link.url("/"), content=b"", deadline=deadline)
     assert isinstance(outcome, transport.NoAnswer)
     assert not outcome.written
@@ -289,7 +291,7 @@ async def test_name_that_cannot_be_resolved_is_told_as_such() -> None:
     error = httpx.ConnectError("")
     error.__cause__ = aiohttp.ClientConnectorDNSError(key, socket.gaierror())
     link = transport.Link("https://scm.invalid", transport=FakeTransport(error), connect_timeout=1)
-    deadline = asyncio.get_running_loop().time() + 30
+    deadline = transport.Deadline.after(30)
     outcome = await link.send("POST", link.url("/"), content=b"", deadline=deadline)
     assert outcome == transport.NoAnswer("its name can't be resolved", written=False)
 
@@ -298,7 +300,7 @@ async def test_deadline_that_has_passed_sends_nothing(service: fakes.FakeService
     """A request whose deadline has passed already isn't begun."""
     opened = transport.open_transport(service.endpoint, tls=transport.tls_context(None), long_headers=False)
     link = transport.Link(service.endpoint, transport=opened, connect_timeout=1)
-    outcome = await link.send("POST", link.url("/"), content=b"", deadline=asyncio.get_running_loop().time())
+    outcome = await link.send("POST", link.url("/"), content=b"", deadline=transport.Deadline.after(0))
     assert isinstance(outcome, transport.NoAnswer)
     assert not outcome.written
     assert service.seen == []

@@ -95,7 +95,7 @@ async def refused(spec: account.Account) -> errors.Obstacle:
     """Return what an upload fails with."""
     store = make(spec)
     with pytest.raises(errors.Obstacle) as caught:
-        await store.upload(fakes.CONTENT, name="shop-tls")
+        await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
     await store.aclose()
     return caught.value
 
@@ -132,7 +132,7 @@ async def test_proxy_that_says_nothing_sent_nothing(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("NO_PROXY", "")
         store = fakes.store(fakes.token_account(PUBLIC), clock=fakes.FakeClock(), timeout=0.2)
         with pytest.raises(errors.RetryLater, match=r"Unreachable: .* no connection in time"):
-            await store.upload(fakes.CONTENT, name="shop-tls")
+            await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
         await store.aclose()
 
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from scm_operator.domain import errors, ports
+from scm_operator.domain import entry, errors, ports
 from scm_operator.domain.reasons import AccountReason, Reason
 from tests.unit.scm import service as fakes
 from tests.unit.scm.service import Reply
@@ -11,15 +11,15 @@ from tests.unit.scm.service import Reply
 DAY = 86400.0
 
 
-async def send(store: ports.CsrStore) -> ports.Entry:
+async def send(store: ports.CsrStore) -> entry.Entry:
     """Upload the one content of these tests."""
-    return await store.upload(fakes.CONTENT, name="shop-tls")
+    return await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
 
 
-async def refused(store: ports.CsrStore) -> errors.RetryLater:
+async def refused(store: ports.CsrStore, *, seconds: float = 30) -> errors.RetryLater:
     """Return what an upload fails with; it may be tried again later."""
     with pytest.raises(errors.RetryLater) as caught:
-        await send(store)
+        await store.upload(fakes.CONTENT, name="shop-tls", timeout=seconds)
     return caught.value
 
 
@@ -254,8 +254,8 @@ async def test_unreachable_iam_is_named(service: fakes.FakeService, clock: fakes
 async def test_login_counts_against_the_calls_deadline(service: fakes.FakeService, clock: fakes.FakeClock) -> None:
     """An upload that spends its time waiting for a token is Unreachable: nothing was sent to SCM."""
     service.iam.append(service.hang)
-    store = fakes.store(fakes.password_account(service.endpoint), clock=clock, timeout=0.1)
-    obstacle = await refused(store)
+    store = fakes.store(fakes.password_account(service.endpoint), clock=clock)
+    obstacle = await refused(store, seconds=0.1)
     assert obstacle.reason == Reason.UNREACHABLE
     assert (obstacle.__cause__, obstacle.__context__) == (None, None)
     assert service.uploads == []

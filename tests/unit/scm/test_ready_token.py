@@ -12,7 +12,7 @@ from tests.unit.scm.service import Reply
 async def refused(store: ports.CsrStore) -> errors.AccountObstacle:
     """Return what an upload fails with while the token is bad."""
     with pytest.raises(errors.AccountObstacle) as caught:
-        await store.upload(fakes.CONTENT, name="shop-tls")
+        await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
     assert caught.value.reason == Reason.AUTHENTICATION_FAILED
     assert caught.value.account_reason == AccountReason.LOGIN_FAILED
     return caught.value
@@ -24,7 +24,7 @@ async def test_final_newline_is_not_part_of_a_token(
 ) -> None:
     """A Secret made from a file ends with a newline; the token doesn't."""
     store = fakes.store(fakes.token_account(service.endpoint), clock=clock, credential=fakes.TOKEN + end)
-    await store.upload(fakes.CONTENT, name="shop-tls")
+    await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
     assert service.seen[0].token == fakes.TOKEN
     await store.aclose()
 
@@ -35,7 +35,7 @@ async def test_tokens_of_the_contracts_range_are_sent(
 ) -> None:
     """The shortest and the longest token that the contract allows reach the service whole."""
     store = fakes.store(fakes.token_account(service.endpoint), clock=clock, credential="t" * length)
-    await store.upload(fakes.CONTENT, name="shop-tls")
+    await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
     assert len(service.seen[0].token) == length
     await store.aclose()
 
@@ -86,7 +86,7 @@ async def test_only_one_caller_probes(
     service.scm.extend([Reply(401), service.hang])
     await refused(store)
     clock.advance(30)
-    probe = asyncio.create_task(store.upload(fakes.CONTENT, name="probe"))
+    probe = asyncio.create_task(store.upload(fakes.CONTENT, name="probe", timeout=30))
     await service.hanging.wait()
     for _ in range(10):
         await refused(store)
@@ -103,10 +103,10 @@ async def test_probe_that_nothing_is_heard_of_is_followed_by_another(
     await refused(store)
     clock.advance(30)
     with pytest.raises(errors.OutcomeUnknown):
-        await store.upload(fakes.CONTENT, name="shop-tls")
+        await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
     assert (await refused(store)).retry_after == 30
     clock.advance(30)
-    await store.upload(fakes.CONTENT, name="shop-tls")
+    await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,25 @@ async def test_token_that_works_again_is_trusted(
     await refused(store)
     clock.advance(60)
     if answer.status == 200:
-        await store.upload(fakes.CONTENT, name="probe")
+        await store.upload(fakes.CONTENT, name="probe", timeout=30)
     else:
         with pytest.raises(errors.NeedsChange):
-            await store.upload(fakes.CONTENT, name="probe")
-    await store.upload(fakes.CONTENT, name="shop-tls")
+            await store.upload(fakes.CONTENT, name="probe", timeout=30)
+    await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
     assert (await refused(store)).retry_after == 30
+
+
+async def test_prepare_leaves_the_probe_to_the_call(
+    service: fakes.FakeService, store: ports.CsrStore, clock: fakes.FakeClock
+) -> None:
+    """Whether there is a token can be asked any number of times, and the upload after it still probes."""
+    service.scm.append(Reply(401))
+    await refused(store)
+    with pytest.raises(errors.AccountObstacle) as caught:
+        await store.prepare()
+    assert (caught.value.reason, caught.value.retry_after) == (Reason.AUTHENTICATION_FAILED, 30)
+    clock.advance(30)
+    for _ in range(3):
+        await store.prepare()
+    await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
+    assert len(service.seen) == 2

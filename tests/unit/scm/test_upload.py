@@ -2,15 +2,15 @@ from typing import Any
 
 import pytest
 
-from scm_operator.domain import csr, errors, ports, upload
+from scm_operator.domain import csr, entry, errors, ports, upload
 from scm_operator.domain.reasons import AccountReason, Reason
 from tests.unit.scm import service as fakes
 from tests.unit.scm.service import Reply
 
 
-async def send(store: ports.CsrStore) -> ports.Entry:
+async def send(store: ports.CsrStore) -> entry.Entry:
     """Upload the one content of these tests."""
-    return await store.upload(fakes.CONTENT, name="shop-tls")
+    return await store.upload(fakes.CONTENT, name="shop-tls", timeout=30)
 
 
 async def refused(store: ports.CsrStore) -> errors.Obstacle:
@@ -34,13 +34,13 @@ async def test_upload_sends_name_csr_key_and_token(service: fakes.FakeService, s
 async def test_upload_without_key_leaves_the_field_out(service: fakes.FakeService, store: ports.CsrStore) -> None:
     """No key means no private_key field."""
     content = csr.Content("sha256:0", fakes.CSR_PEM, None, upload.CsrSummary("", 0, "EC_P256"))
-    await store.upload(content, name="shop-tls")
+    await store.upload(content, name="shop-tls", timeout=30)
     assert set(service.seen[0].body) == {"name", "csr"}
 
 
 async def test_entry_has_id_and_create_time(store: ports.CsrStore) -> None:
     """The answer's id and its create_time, from epoch milliseconds to RFC 3339, make the entry."""
-    assert await send(store) == ports.Entry(fakes.SCM_ID, "2023-05-29T01:56:39.000Z")
+    assert await send(store) == entry.Entry(fakes.SCM_ID, "2023-05-29T01:56:39.000Z")
 
 
 async def test_created_is_a_success(service: fakes.FakeService, store: ports.CsrStore) -> None:
@@ -82,7 +82,7 @@ async def test_unusable_create_time_gives_way_to_the_date(
     """A create_time that makes no sense doesn't make a stored CSR unknown: the answer's Date stands in for it."""
     reply = Reply(200, {**fakes.STORED, "create_time": value}, {"Date": "Sat, 03 Feb 2024 04:05:06 GMT"})
     service.scm.append(reply)
-    assert await send(store) == ports.Entry(fakes.SCM_ID, shown)
+    assert await send(store) == entry.Entry(fakes.SCM_ID, shown)
 
 
 async def test_without_any_time_the_clock_is_asked(service: fakes.FakeService, store: ports.CsrStore) -> None:
@@ -140,6 +140,43 @@ async def test_everything_unclear_is_an_unknown_outcome(
     assert type(obstacle) is errors.OutcomeUnknown
     assert str(reply.status) in obstacle.message
     assert len(service.uploads) == 1
+
+
+async def test_outage_says_when_to_come_back(service: fakes.FakeService, store: ports.CsrStore) -> None:
+    """The Retry-After of an unclear answer is passed on: what looks for the entry can heed it."""
+    service.scm.extend([Reply(503, b"", {"Retry-After": "7"}), Reply(500)])
+    waits = []
+    for _ in range(2):
+        obstacle = await refused(store)
+        assert isinstance(obstacle, errors.OutcomeUnknown)
+        waits.append(obstacle.retry_after)
+    assert waits == [7, None]
+
+
+async def test_unknown_outcome_is_told_as_what_happened(service: fakes.FakeService, store: ports.CsrStore) -> None:
+    """The message says what SCM answered, and no more: it stands behind a colon."""
+    service.scm.extend([Reply(504, scm("APIGW.0201", "Backend timeout.")), Reply(200)])
+    said = f"SCM at {service.endpoint} answered"
+    assert (await refused(store)).message == f"{said} 504 APIGW.0201: Backend timeout."
+    assert (await refused(store)).message == f"{said} 200 with no valid id."
+
+
+WITHOUT_CODE = {
+    401: Reason.AUTHENTICATION_FAILED,
+    403: Reason.ACCESS_DENIED,
+    404: Reason.ENDPOINT_NOT_FOUND,
+    429: Reason.THROTTLED,
+}
+
+
+@pytest.mark.parametrize(("status", "reason"), WITHOUT_CODE.items())
+async def test_some_refusals_need_no_code(
+    service: fakes.FakeService, password_store: ports.CsrStore, status: int, reason: Reason
+) -> None:
+    """With 401, 403, 404 and 429 nothing is stored, whoever answers them."""
+    service.scm.extend([Reply(status, b"<html>no</html>")] * 2)
+    obstacle = await refused(password_store)
+    assert (isinstance(obstacle, errors.RetryLater), obstacle.reason) == (True, reason)
 
 
 PERMISSION = [(401, code) for code in ("SCM.4002", "SCM.1004", "SCM.1009", "SCM.1010")]

@@ -163,6 +163,17 @@ async def test_throttle_may_say_when_to_retry(client: harness.Client) -> None:
     assert (await client.upload()).headers["Retry-After"] == "10"
 
 
+async def test_a_stale_list_lacks_what_is_new(client: harness.Client) -> None:
+    """An entry is not in the list, nor in its total, before so many seconds are over; showing it works at once."""
+    await client.faults({"match": {"operation": "ListCsr"}, "do": {"staleList": {"seconds": 5}}})
+    entry_id = (await client.upload()).json["id"]
+
+    assert (await client.call("GET", "/v3/scm/csr")).json == {"csr_list": [], "total": 0}
+    assert (await client.call("GET", f"/v3/scm/csr/{entry_id}")).status == 200
+    client.clock.advance(5)
+    assert (await client.call("GET", "/v3/scm/csr")).json["total"] == 1
+
+
 async def test_calls_select_the_nth(client: harness.Client) -> None:
     """A rule fires at the calls whose numbers it lists, counted from 1."""
     await client.faults({"match": {"calls": [1, 3]}, "do": {"status": {"code": 500}}})
@@ -326,7 +337,7 @@ MATCHES: list[tuple[dict[str, object], str]] = [
     ({"probability": 2}, " must be a number from 0 to 1"),
     ({"times": True}, " must be a whole number from 1 to 1000000000"),
 ]
-KINDS = "status, delay, reset, malformedJson, withoutId, hugeAnswer, redirect, throttle"
+KINDS = "status, delay, reset, malformedJson, withoutId, hugeAnswer, redirect, throttle, staleList"
 NO_CODE: dict[str, Any] = {"code": 500, "form": "html", "errorCode": "x"}
 ACTIONS: list[tuple[object, str]] = [
     ({}, f" must have exactly one of {KINDS}"),
@@ -345,6 +356,7 @@ ACTIONS: list[tuple[object, str]] = [
     ({"hugeAnswer": {"bytes": 0}}, ".hugeAnswer.bytes must be a whole number from 1 to 100000000"),
     ({"redirect": "\n"}, ".redirect must be a URL"),
     ({"throttle": {"requests": 1}}, ".throttle.windowSeconds is missing"),
+    ({"staleList": {}}, ".staleList.seconds is missing"),
 ]
 
 

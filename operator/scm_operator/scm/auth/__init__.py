@@ -16,6 +16,9 @@ class TokenSource(Protocol):
     async def token(self) -> str:
         """Return a token that is believed to be valid. Raises: RetryLater, AccountObstacle; nothing was sent to SCM."""
 
+    async def prepare(self) -> None:
+        """Return when `token` will most likely answer at once. Raises: what it would raise now."""
+
     async def reject(self, token: str) -> None:
         """Note that SCM answered 401 to this token."""
 

@@ -64,6 +64,10 @@ class PasswordTokens:
             raise answers.again(self._obstacle, retry_after=wait)
         return await self._new_token()
 
+    async def prepare(self) -> None:
+        """Log in if there is no token. Raises: RetryLater, AccountObstacle."""
+        await self.token()
+
     async def reject(self, token: str) -> None:
         """Drop the token if it is the present one; a second young one in a row begins a cool-down."""
         if not self._held or self._held.value != token:
@@ -118,7 +122,7 @@ class PasswordTokens:
     async def _ask(self) -> _Held | errors.RetryLater:
         """Log in once; what goes wrong is a value, so that each caller can raise its own."""
         since = self._clock.monotonic()
-        deadline = asyncio.get_running_loop().time() + self._timeout
+        deadline = transport.Deadline.after(self._timeout)
         answer = await self._link.send("POST", self._url, content=self._body, deadline=deadline)
         if isinstance(answer, transport.NoAnswer):
             return answers.login_unanswered(answer, service=self._link.name)

@@ -26,12 +26,16 @@ class ReadyToken:
 
     async def token(self) -> str:
         """Return the token. Raises: AccountObstacle while it is known to be refused."""
+        await self.prepare()
         if self._refused:
-            if wait := self._cooldown.remaining():
-                raise answers.again(answers.ready_token_refused(), retry_after=wait)
             self._probing = True
             self._cooldown.hold()  # the others wait for the probe; if nothing is heard of it, another may try
         return self._token
+
+    async def prepare(self) -> None:
+        """Do nothing, least of all probe: that is for the call. Raises: AccountObstacle while the token is refused."""
+        if self._refused and (wait := self._cooldown.remaining()):
+            raise answers.again(answers.ready_token_refused(), retry_after=wait)
 
     async def reject(self, token: str) -> None:
         """Begin a cool-down, or a longer one after a probe; calls that were under way already don't count."""

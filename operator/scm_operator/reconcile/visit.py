@@ -1,0 +1,62 @@
+"""One visit to an upload: what was read and asked in it, and the turns that it holds; nothing of it is kept."""
+
+import dataclasses
+
+from scm_operator.domain import entry, lookup, observation, upload
+from scm_operator.reconcile import admission, lanes
+
+
+@dataclasses.dataclass(slots=True)
+class Visit:
+    """What a pass over an upload has gathered; ``failed`` says that a call did not go well in it."""
+
+    key: upload.UploadKey
+    resync: bool = False
+    wanted: observation.Reading = dataclasses.field(default_factory=observation.NotRead)
+    lookups: dict[str, lookup.Answer] = dataclasses.field(default_factory=dict)
+    adoption: lookup.Answer | None = None
+    shown: dict[str, entry.ListedEntry | None] = dataclasses.field(default_factory=dict)
+    unverified: set[str] = dataclasses.field(default_factory=set)
+    deleted: set[str] = dataclasses.field(default_factory=set)
+    failed: bool = False
+    lines: list[admission.Admission[upload.UploadKey]] = dataclasses.field(default_factory=list)
+    waits_in: admission.Admission[upload.UploadKey] | None = None
+    _read_for: tuple[str, int] | None = None
+
+    @property
+    def answers(self) -> observation.Answers:
+        """Return what was asked, as the table looks at it."""
+        return observation.Answers(
+            lookups=dict(self.lookups),
+            adoption=self.adoption,
+            shown=dict(self.shown),
+            unverified=frozenset(self.unverified),
+            deleted=frozenset(self.deleted),
+        )
+
+    def look_at(self, current: upload.Upload) -> None:
+        """Forget what was read for another spec, or for a namesake: it may name other Secrets."""
+        if self._read_for is None:
+            self.resync = self.resync or current.reconcile_requested
+        if self._read_for != (current.uid, current.generation):
+            self.read_again()
+            self._read_for = (current.uid, current.generation)
+
+    def read_again(self) -> None:
+        """Forget what was read, and what was asked because of it."""
+        self.wanted, self.adoption = observation.NotRead(), None
+
+    def ask_for_turn(self, line: admission.Admission[upload.UploadKey], lane: lanes.Lane) -> admission.Waiting | None:
+        """Ask for a turn in an account's line; if there is none yet, the visit ends, and the turn wakes the upload."""
+        if line not in self.lines:
+            self.lines.append(line)
+        answer = line.admit(self.key, lane)
+        if isinstance(answer, admission.Waiting):
+            self.waits_in = line
+            return answer
+        return None
+
+    def end(self) -> None:
+        """Give the turns back; a place in a line is kept."""
+        for line in self.lines:
+            line.leave(self.key)

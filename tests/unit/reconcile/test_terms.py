@@ -1,0 +1,213 @@
+"""A leader after another: what was begun before is fenced off, settled and looked for; nothing is sent blindly."""
+
+import asyncio
+
+import pytest
+
+from scm_operator.domain import errors
+from scm_operator.domain.attempt import JournalLost
+from scm_operator.reconcile import queue
+from tests.support import fake_cluster, fake_scm
+from tests.unit.reconcile import world as worlds
+
+World = worlds.World
+WAIT = worlds.CALL + worlds.SETTLE
+
+
+def _calls(world: World) -> list[str]:
+    return [line for line in world.log if line.startswith(("write", "list", "post"))]
+
+
+async def _crash(world: World) -> None:
+    """Let the process die with its POST stored and nothing written."""
+    world.cluster.unreachable = True
+    await world.reconcile()
+    world.cluster.unreachable = False
+    world.log.clear()
+    world.restart()
+
+
+async def test_fence_is_written_before_the_look_up(world: World) -> None:
+    """The own term stands in the status before an earlier leader's POST is looked for."""
+    await _crash(world)
+    await world.settle()
+    assert _calls(world) == ["write term 2", "write ResolvingOutcome", "list web", "write Uploaded"]
+    assert (world.status().term, world.record().origin, len(world.scm.posts)) == (2, "Recovered", 1)
+
+
+async def test_fence_that_fails_looks_nothing_up(world: World) -> None:
+    """Without the fence there is no look-up, however much time has passed."""
+    await _crash(world)
+    world.cluster.faults.extend([fake_cluster.Fault.REFUSED] * 2)
+    for _ in range(2):
+        world.clock.advance(WAIT)
+        assert await world.reconcile() == queue.Retry(at_least=7.0)
+    assert "list web" not in world.log
+    await world.settle()
+    assert world.record().origin == "Recovered"
+
+
+async def test_settle_time_of_an_earlier_term_counts_from_taking_the_lease(world: World) -> None:
+    """Clocks of two nodes aren't compared: an old attempt settles as late as one that was made just now."""
+    await _crash(world)
+    world.clock.advance(WAIT - 1)
+    assert await world.reconcile() == queue.Again(1.0)
+    world.clock.advance(1)
+    await world.settle()
+    assert world.record().origin == "Recovered"
+
+
+async def test_attempt_of_this_term_needs_no_fence(world: World) -> None:
+    """An outcome that this process itself doesn't know is looked for without a fence."""
+    world.scm.say(errors.OutcomeUnknown("reset."))
+    await world.settle()
+    assert not [line for line in world.log if line.startswith("write term")]
+
+
+async def test_late_write_of_an_old_leader_conflicts_with_the_fence(world: World) -> None:
+    """A status write that the old leader has sent and that arrives late changes nothing after the fence."""
+    world.cluster.gate = asyncio.Event()
+    old = asyncio.create_task(world.reconcile())
+    await worlds.idle()
+    late, before, world.cluster.gate = world.cluster.gate, world.journal, None
+    before.held = False
+    world.restart()
+    await world.reconcile()
+    assert world.status().term == 2
+    late.set()
+    await old
+    assert world.status().records == ()
+    assert world.status().term == 2
+    await world.settle()
+    assert (world.record().origin, len(world.scm.entries)) == ("Recovered", 1)
+
+
+async def test_recorded_attempt_that_is_still_journaled_takes_no_other_entry(world: World) -> None:
+    """An attempt whose id a record has is concluded without a look-up, also by the next leader."""
+    await world.reconcile()
+    assert len(world.journal.lease) == 1
+    world.restart()
+    world.scm.store(world.scm.posts[0])
+    await world.settle()
+    assert world.log.count("list web") == 0
+    assert len(world.status().records) == 1
+    assert not world.journal.attempts()
+
+
+async def test_confirmed_attempt_that_is_still_journaled_is_concluded(world: World) -> None:
+    """An attempt that a person has ended stays ended for the next leader."""
+    world.scm.say(errors.OutcomeUnknown("reset."))
+    world.scm.refusals["list"] = fake_scm.DENIED
+    await world.settle()
+    (attempt,) = world.journal.attempts()
+    world.change({"suspend": True}, annotations={worlds.CONFIRM: attempt.id})
+    await world.settle()
+    assert world.status().concluded_attempt_id == attempt.id
+    assert attempt.id in world.journal.lease
+    world.restart()
+    world.change({"suspend": False})
+    await world.settle()
+    assert (len(world.scm.posts), world.reason()) == (2, "Uploaded")
+
+
+async def test_higher_term_in_a_status_steps_down(world: World) -> None:
+    """A status of a later leader is touched no more, and the process is told."""
+    stepped: list[bool] = []
+    world.upload_reconciler.on_higher_term = lambda: stepped.append(True)
+    world.cluster.bodies[worlds.WEB]["status"] = {"term": 7, "conditions": []}
+    world.change()
+    assert await world.reconcile() is None
+    assert (stepped, world.log) == ([True], [])
+
+
+def _lost(world: World) -> JournalLost:
+    return JournalLost(world.journal.term + 1, world.clock.now())
+
+
+async def test_lost_journal_is_made_up_for_by_a_look_up(world: World) -> None:
+    """A resource that was there before the journal was lost is looked for before it is sent: found, it is recorded."""
+    await _crash(world)
+    world.clock.advance(10)
+    world.restart(lost=_lost(world))
+    await world.settle()
+    assert (len(world.scm.posts), world.record().origin) == (1, "Recovered")
+    assert world.record().attempt_id == "lost-3"
+    assert _calls(world)[:2] == ["write term 3", "write ResolvingOutcome"]
+
+
+async def test_lost_journal_and_nothing_in_scm_is_written_before_it_is_sent(world: World) -> None:
+    """What is surely absent is noted in the status as looked for, and only then sent; the next term asks no more."""
+    world.clock.advance(10)
+    world.restart(lost=_lost(world))
+    seen: list[str | None] = []
+    world.scm.at["post"] = lambda: seen.append(world.status().concluded_attempt_id)
+    await world.settle()
+    assert (seen, world.reason()) == (["lost-2"], "Uploaded")
+    world.put_csr(1)
+    world.restart()
+    await world.settle()
+    assert world.log.count("list web") == 1
+
+
+async def test_lost_journal_does_not_concern_what_came_after_or_is_recorded(world: World) -> None:
+    """What was created later, and what has an entry of the wanted content, is not looked for."""
+    await world.settle()
+    world.clock.advance(10)
+    world.restart(lost=_lost(world))
+    world.clock.advance(10)
+    world.add_upload("api", number=1)
+    world.cluster.bodies[worlds.API]["metadata"]["creationTimestamp"] = "2026-01-02T12:00:20Z"
+    world.change(key=worlds.API)
+    for name in (worlds.WEB, worlds.API):
+        world.change(annotations={worlds.REQUESTED: "now"}, key=name)
+        await world.settle(name)
+    assert not [line for line in world.log if line.startswith("list")]
+    assert world.reason(worlds.API) == "Uploaded"
+
+
+async def test_lost_journal_that_can_not_be_looked_up_is_for_a_person(world: World) -> None:
+    """Where the list isn't permitted the stand-in can be confirmed like any attempt."""
+    world.clock.advance(10)
+    world.restart(lost=_lost(world))
+    world.scm.refusals["list"] = fake_scm.DENIED
+    await world.settle()
+    assert (world.reason(), world.scm.posts) == ("OutcomeUnknown", [])
+    assert "not permitted" in world.message()
+    assert f"{worlds.CONFIRM}=lost-2" in world.message()
+    world.change(annotations={worlds.CONFIRM: "lost-2"})
+    await world.settle()
+    assert (world.reason(), len(world.scm.posts)) == ("Uploaded", 1)
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["gone", "re-created"])
+async def test_attempt_of_a_resource_that_is_gone_stays_until_its_group_has_settled(
+    world: World, *, deleted: bool
+) -> None:
+    """The next leader makes no look-up for what is gone: it tells of it, when an entry can't come any more."""
+    await _crash(world)
+    if deleted:
+        world.delete()
+    else:
+        world.cluster.recreate(worlds.WEB)
+        world.watch()
+        world.change({"suspend": True})
+    await world.reconcile()
+    assert (len(world.journal.attempts()), world.events.orphans) == (1, [])
+    world.clock.advance(WAIT)
+    await world.reconcile()
+    (orphan,) = world.events.orphans
+    assert "'web'" in orphan.message
+    assert not world.journal.attempts()
+    assert "list web" not in world.log
+
+
+@pytest.mark.looptime
+async def test_attempt_of_a_resource_that_is_gone_is_come_back_to(world: World) -> None:
+    """Nothing has to happen for an attempt that nobody owns to be let go when its time is over."""
+    world.scm.say(errors.OutcomeUnknown("reset."))
+    await world.reconcile()
+    world.delete()
+    await world.reconcile()
+    world.upload_queue.added.clear()
+    await worlds.sleep(WAIT + 1)
+    assert worlds.WEB in [key for key, _ in world.upload_queue.added]
