@@ -20,8 +20,8 @@ test: $(STAMP)  ## all tests; the cluster tests run on a real kube-apiserver and
 	@$(BIN)/python -m dev.control_plane build
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-unit: $(STAMP)  ## the unit tests alone: no cluster
-	@$(BIN)/python -m pytest -n $(JOBS) tests/unit $(ARGS)
+unit: $(STAMP)  ## the unit tests and the model alone: no cluster
+	@$(BIN)/python -m pytest -n $(JOBS) tests/unit tests/model $(ARGS)
 
 crash: $(STAMP)  ## kill the operator in SEEDS=100 runs and look for what is doubled or lost (SEED=17 replays one)
 	@$(BIN)/python -m dev.control_plane build

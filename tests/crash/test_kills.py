@@ -16,6 +16,7 @@ def _plans() -> Iterator[Plan]:
     """Return the first short plan of each step, and two in which a leader is frozen and another takes over."""
     plans = [crash_plan.make(seed) for seed in range(1, 1_000)]
     plans = [plan for plan in plans if not plan.pause and not plan.again and plan.fault not in _LONG]
+    plans = [plan for plan in plans if plan.occurrence == 1]  # one write may take all attempts along
     for name in dict.fromkeys(step.name for step in crash_plan.STEPS):
         yield next(plan for plan in plans if plan.step.name == name and plan.how == "kill")
     yield from itertools.islice((plan for plan in plans if plan.how == "freeze"), 2)
