@@ -247,6 +247,7 @@ def _upload_reconciler(
     reporter = report.Reporter(
         known=state.known_uploads, status=adapters.status, events=adapters.events, journal=adapters.journal
     )
+    state.triggers.unsure = reporter.unsure
     return wiring.upload_reconciler(
         ports=wiring.Ports(
             secrets=adapters.secrets, reader=adapters.reader, journal=adapters.journal, clock=state.clock

@@ -54,7 +54,7 @@ class Persons(Outside):
             if self._is_predecessors(found, record):
                 attention.kept.discard(record.scm_id)
                 entry = self.scm.ever[record.scm_id]
-                if not record.content_hash.endswith("+key") == entry.with_key:
+                if record.content_hash.endswith("+key") != entry.with_key:
                     attention.mixed_up.add(entry.digest)
 
     def _is_predecessors(self, about: upload.Upload, record: upload.Record) -> bool:

@@ -67,11 +67,13 @@ class Changing:
     async def rename(self, action: actions.Rename, at: Observation, seen: visit.Visit) -> None:
         """Rename the entry in SCM and report it; note one that is gone. Raises: Obstacle, ApiServerError."""
         connection, current = at.own(), at.observed.upload
+        self._memory.renaming[current.key] = action.scm_name  # whatever the answer: the next name is compared with it
         try:
             with connection.admission.calling(current.key):
                 async with self._outside(), connection.calling() as store:
                     await store.rename(action.record.scm_id, name=action.scm_name)
         except errors.Blocked:
+            self._memory.renaming.pop(current.key, None)
             self._memory.missing[current.key] = action.record.scm_id
             return
         except errors.AccountObstacle as obstacle:
@@ -81,6 +83,7 @@ class Changing:
         seen.shown.pop(action.record.scm_id, None)
         seen.resync = False
         await self._reporter.write(current, report.renamed(current, action.record, now=self._clock.now()))
+        self._memory.renaming.pop(current.key, None)
 
     async def delete(self, action: actions.Delete, at: Observation, seen: visit.Visit) -> None:
         """Delete an entry in SCM, and take it out of the history. Raises: Obstacle, ApiServerError."""

@@ -66,6 +66,7 @@ class Departing:
         del self._memory.remembered[key]
         if isinstance(known, observation.Claimed):
             self._memory.reserve(known.record.scm_id, key)  # nobody may take what is being deleted
+            self._memory.left_behind(known.record.scm_id)
             await self._orphan(known)
         if known.attempt:
             self._groups.conclude(known.attempt)

@@ -18,7 +18,8 @@ class Memory:
     ``remembered``: an attempt on its way, or an id to be written. ``missing``: the entry that was found gone.
     ``notes``: what happened to a POST whose outcome is unknown, by the attempt's id. ``deleting_since``: when a
     deletion was first tried (monotonic clock), by uid. ``resync``: whose entry is to be looked at. ``told``: the
-    uids of those let go with a word on what is left behind.
+    uids of those let go with a word on what is left behind. ``renaming``: the name that an entry was last given, or may
+    have been, while no status says so.
     """
 
     known: UploadCache
@@ -28,6 +29,7 @@ class Memory:
     deleting_since: dict[str, float] = dataclasses.field(default_factory=dict)
     resync: set[upload.UploadKey] = dataclasses.field(default_factory=set)
     told: set[str] = dataclasses.field(default_factory=set)
+    renaming: dict[upload.UploadKey, str] = dataclasses.field(default_factory=dict)
     _reserved: dict[str, upload.UploadKey] = dataclasses.field(default_factory=dict)
     _departed: collections.OrderedDict[str, None] = dataclasses.field(default_factory=collections.OrderedDict)
 
@@ -48,7 +50,11 @@ class Memory:
     def departed(self, about: upload.Upload) -> None:
         """Keep in mind the entries of an upload that is gone: none of them was made by another's POST."""
         for record in about.status.records:
-            self._departed[record.scm_id] = None
+            self.left_behind(record.scm_id)
+
+    def left_behind(self, scm_id: str) -> None:
+        """Keep in mind an entry of an upload that is gone."""
+        self._departed[scm_id] = None
         while len(self._departed) > _MOST_DEPARTED:
             self._departed.popitem(last=False)
 
@@ -63,6 +69,7 @@ class Memory:
     def forget(self, key: upload.UploadKey) -> None:
         """Let go what is known of an upload that is gone, but for an id that somebody has to be told of."""
         self.missing.pop(key, None)
+        self.renaming.pop(key, None)
         self.resync.discard(key)
 
     def _claimed(self) -> Iterator[str]:

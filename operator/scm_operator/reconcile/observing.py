@@ -107,6 +107,7 @@ class Observer:
             lost=self._journal.lost,
             earlier_settled_in=self._groups.earlier_settled_in if unknowns or self._journal.lost else 0.0,
             notes=self._memory.notes,
+            renaming=self._memory.renaming.get(current.key),
         )
 
     def _unknowns(

@@ -30,6 +30,8 @@ class Reporter:
         self._status = status
         self._events = events
         self._journal = journal
+        self.unsure: set[upload.UploadKey] = set()
+        """Uploads with a write whose answer was lost: it may still come, and then somebody has to look again."""
 
     async def write(self, about: upload.Upload, status: upload.Status) -> None:
         """Write a status unless it is there already. Raises: ApiServerError (Conflict, Gone)."""
@@ -50,7 +52,15 @@ class Reporter:
         # was read after the next leader's fence is never written by this one (docs/guarantees.md).
         self._check_lease()
         status = dataclasses.replace(status, term=self._journal.term)
-        self._known.refresh(await self._status.write_upload(about, status))
+        try:
+            written = await self._status.write_upload(about, status)
+        except (errors.Conflict, errors.Gone):
+            raise
+        except errors.ApiServerError:
+            self.unsure.add(about.key)
+            raise
+        self.unsure.discard(about.key)
+        self._known.refresh(written)
         if status.ready and _told(about.status) != _told(status):
             self._tell(about, status, status.ready)
 

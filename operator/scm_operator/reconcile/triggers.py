@@ -25,6 +25,7 @@ class Triggers:
         self._uploads = uploads
         self._accounts = accounts
         self._upload_queue = upload_queue
+        self.unsure: Collection[upload.UploadKey] = frozenset()
         self._account_queue = account_queue
 
     def is_news(self, key: upload.UploadKey | accounts.AccountKey, *, resource_version: str) -> bool:
@@ -40,8 +41,12 @@ class Triggers:
         write: queued, it would end the wait that the write has just begun.
         """
         before = self._uploads.get(seen.key)
-        if self._uploads.put(seen) and (before is None or before.asked != seen.asked):
+        if self._uploads.put(seen) and (before is None or before.asked != seen.asked or self._is_late(before, seen)):
             self._upload_queue.add(seen.key)
+
+    def _is_late(self, before: upload.Upload, seen: upload.Upload) -> bool:
+        """Say whether this may be a write whose answer was lost, and which nobody has reckoned with."""
+        return seen.key in self.unsure and before.status != seen.status
 
     def upload_gone(self, key: upload.UploadKey, *, uid: str) -> None:
         """A CertificateRequestUpload was deleted."""

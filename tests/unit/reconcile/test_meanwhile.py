@@ -1,8 +1,8 @@
 """What changes between two steps of one pass, and what must survive a failed write."""
 
-from scm_operator.domain import account, csr, errors, reasons
+from scm_operator.domain import account, csr, entry, errors, reasons
 from scm_operator.reconcile import queue
-from tests.support import fake_cluster, fakes, pem
+from tests.support import fake_cluster, fake_scm, fakes, pem
 from tests.unit.reconcile import world as worlds
 
 
@@ -86,3 +86,42 @@ async def test_credential_that_may_not_be_read_is_asked_for_once(world: worlds.W
     for _ in range(3):
         await world.reconcile()
     assert [read for read, _ in world.secrets.reads].count(name) == 1
+
+
+async def test_a_rename_that_is_taken_back_while_it_is_done_is_taken_back_in_scm(world: worlds.World) -> None:
+    """The wanted name is compared with the name that the entry was last given, and not only with the record's."""
+    await world.settle()
+    scm_id = world.scm_id()
+    assert scm_id
+    world.change({"name": "other"})
+    world.cluster.faults.append(fake_cluster.Fault.REFUSED)
+    await world.reconcile()
+    assert world.scm.entries[scm_id].name == "other"
+    world.change({"name": "web"})
+    await world.settle()
+    assert (world.scm.entries[scm_id].name, world.record().scm_name, world.reason()) == ("web", "web", "Uploaded")
+
+
+async def test_an_entry_that_no_status_had_is_not_taken_for_a_namesakes(world: worlds.World) -> None:
+    """An id that came when its resource was gone is kept in mind: no later POST has made that entry."""
+    world.scm.answers.append(_deleted_meanwhile(world))
+    await world.reconcile()
+    await world.reconcile()
+    (first,) = world.scm.entries
+    world.add_upload()
+    world.scm.say(errors.OutcomeUnknown("the connection was reset."))
+    await world.reconcile()
+    world.clock.advance(worlds.CALL + worlds.SETTLE)
+    await world.settle()
+    assert world.scm_id() != first
+    assert world.reason() == "Uploaded"
+
+
+def _deleted_meanwhile(world: worlds.World) -> fake_scm.Answer:
+    async def answer(content: csr.Content, name: str) -> entry.Entry:
+        stored = world.scm.store(world.scm.posts[-1])
+        assert (content.hash, name) == (world.scm.posts[-1].content_hash, world.scm.posts[-1].name)
+        world.delete()
+        return stored
+
+    return answer

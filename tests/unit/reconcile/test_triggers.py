@@ -100,6 +100,17 @@ def test_upload_that_somebody_changed_is_queued(desk: _Desk, change: dict[str, A
     assert desk.woken == ([(worlds.WEB, FRESH)], [])
 
 
+def test_late_write_of_its_own_is_queued(desk: _Desk) -> None:
+    """A status write whose answer was lost, and which nobody has reckoned with any more, queues its upload."""
+    desk.told.upload_seen(_upload())
+    assert desk.woken
+    desk.told.unsure = {worlds.WEB}
+    desk.told.upload_seen(_upload(version=2))
+    assert desk.woken == ([], [])
+    desk.told.upload_seen(_upload(version=3, status=dict(READY)))
+    assert desk.woken == ([(worlds.WEB, FRESH)], [])
+
+
 def test_deleted_upload_is_queued(desk: _Desk) -> None:
     """A deletion is queued, so that what is remembered is let go; a deletion of an old uid is not."""
     desk.told.upload_seen(_upload(uid="uid-2"))

@@ -145,13 +145,15 @@ class World:
             clock=self.clock,
             backoff=_SHORTEST,
         )
+        reporter = report.Reporter(known=self.uploads, status=self.cluster, events=self.events, journal=self.journal)
+        self.triggers.unsure = reporter.unsure
         self.upload_reconciler = wiring.upload_reconciler(
             ports=wiring.Ports(secrets=self.secrets, reader=self.cluster, journal=self.journal, clock=self.clock),
             known=self.uploads,
             accounts=self.account_reconciler,
             memory=self.memory,
             standing=self.standing,
-            reporter=report.Reporter(known=self.uploads, status=self.cluster, events=self.events, journal=self.journal),
+            reporter=reporter,
             outside=self.upload_queue.outside,
             settle_after=CALL + SETTLE,
             deletion_deadline=DELETION,

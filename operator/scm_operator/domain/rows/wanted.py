@@ -86,7 +86,7 @@ def held(observed: observation.Observed) -> actions.Action | None:
 
 
 def _renamed(observed: observation.Observed, record: status.Record) -> actions.Action | None:
-    if record.scm_name == observed.upload.scm_name:
+    if _has_wanted_name(observed, record):
         return None
     if observed.account.fault:
         return actions.Report(observed.account.fault, secrets=matching.versions_read(observed))
@@ -224,9 +224,15 @@ def _is_held_by_status(observed: observation.Observed) -> bool:
         known.record is not None
         and known.ready is not None
         and known.ready.status == conditions.TRUE
-        and known.record.scm_name == observed.upload.scm_name  # a rename may have come while it was sent
+        and _has_wanted_name(observed, known.record)  # a rename may have come while it was sent
         and matching.in_tenant(observed, known.record)
     )
+
+
+def _has_wanted_name(observed: observation.Observed, record: status.Record) -> bool:
+    """Say whether an entry has the wanted name, in its record and by a rename that no status tells of yet."""
+    wanted = observed.upload.scm_name
+    return record.scm_name == wanted and observed.renaming in {None, wanted}
 
 
 def _has_wanted_content(observed: observation.Observed, record: status.Record) -> bool:
