@@ -71,13 +71,9 @@ class Persons(Outside):
         at = conditions.moment(attempt.at) + model_scm.SKEW
         return (
             entry.maker not in {one.uid for one in self.api.uploads.values()}
-            and (entry.sender < writer.number or self._was_never_recorded(entry))
+            and entry.sender < writer.number
             and entry.created >= at - lookup.SKEW
         )
-
-    def _was_never_recorded(self, entry: model_scm.Stored) -> bool:
-        """Say whether it was told of as an orphan: such an id isn't kept in mind yet (test_regressions)."""
-        return any(entry.scm_id in message for message in self.attention.orphans.get(entry.maker or "", ()))
 
     def _uids_believed(self, name: str) -> Iterator[str]:
         """Return those that some process takes for living: a Secret is read as it is, whoever is meant by it."""
@@ -184,6 +180,7 @@ class Persons(Outside):
         for one in self.scm.named(model_scm.place_of(sent.tenant), sent.scm_name):
             if one.scm_id not in recorded and one.maker is not None and one.name == sent.scm_name:
                 del self.scm.entries[one.scm_id]
+                self.attention.kept.discard(one.scm_id)
         self.attention.confirmed.add(found.uid)
         self.api.annotate(dataclasses.replace(found, confirm_upload=attempt))
         return True

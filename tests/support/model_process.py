@@ -83,6 +83,7 @@ class Process(model_scm.Sender):
             backoff=backoff,
         )
         reporter = rules.reporter(known=self.known, status=writer, events=events, journal=self.journal)
+        self.triggers.unsure = reporter.unsure
         self.reconciler = model_wiring.reconciler(
             model_wiring.Parts(
                 ports=wiring.Ports(secrets=self.secrets, reader=writer, journal=self.journal, clock=clock),

@@ -108,7 +108,8 @@ def _living(world: World, about: upload.Upload) -> Iterator[str]:
     if about.generation == 1 and record and record.origin == Origin.UPLOADED and entry:
         recorded = {one.scm_id for other in world.api.uploads.values() for one in other.status.records}
         foreign = world.scm.entries.get(world.attention.adoptable.get(about.uid, ""))
-        if foreign and foreign.scm_id not in recorded and foreign.digest == entry.digest:
+        alone = foreign and list(world.attention.adoptable.values()).count(foreign.scm_id) == 1  # none else claimed it
+        if foreign and alone and foreign.scm_id not in recorded and foreign.digest == entry.digest:
             yield f"{about.uid} was to adopt {foreign.scm_id}"
     if about.deletes_entries and any(one.record.origin != Origin.ADOPTED for one in about.status.history):
         yield f"{about.uid} keeps replaced entries"

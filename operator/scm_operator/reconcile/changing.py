@@ -67,7 +67,7 @@ class Changing:
     async def rename(self, action: actions.Rename, at: Observation, seen: visit.Visit) -> None:
         """Rename the entry in SCM and report it; note one that is gone. Raises: Obstacle, ApiServerError."""
         connection, current = at.own(), at.observed.upload
-        self._memory.renaming[current.key] = action.scm_name  # whatever the answer: the next name is compared with it
+        self._memory.renaming[current.key] = ""  # until it is answered it may have either name
         try:
             with connection.admission.calling(current.key):
                 async with self._outside(), connection.calling() as store:
@@ -79,6 +79,7 @@ class Changing:
         except errors.AccountObstacle as obstacle:
             self._accounts.met(connection, obstacle)
             raise
+        self._memory.renaming[current.key] = action.scm_name
         self._accounts.met(connection, None)
         seen.shown.pop(action.record.scm_id, None)
         seen.resync = False

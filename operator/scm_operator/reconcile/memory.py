@@ -18,8 +18,8 @@ class Memory:
     ``remembered``: an attempt on its way, or an id to be written. ``missing``: the entry that was found gone.
     ``notes``: what happened to a POST whose outcome is unknown, by the attempt's id. ``deleting_since``: when a
     deletion was first tried (monotonic clock), by uid. ``resync``: whose entry is to be looked at. ``told``: the
-    uids of those let go with a word on what is left behind. ``renaming``: the name that an entry was last given, or may
-    have been, while no status says so.
+    uids of those let go with a word on what is left behind. ``renaming``: the name that an entry was last given while
+    no status says so, empty if that isn't known.
     """
 
     known: UploadCache
