@@ -248,6 +248,7 @@ def _upload_reconciler(
         known=state.known_uploads, status=adapters.status, events=adapters.events, journal=adapters.journal
     )
     state.triggers.unsure = reporter.unsure
+    state.triggers.term = lambda: adapters.journal.term
     return wiring.upload_reconciler(
         ports=wiring.Ports(
             secrets=adapters.secrets, reader=adapters.reader, journal=adapters.journal, clock=state.clock

@@ -181,6 +181,11 @@ RULES = (
         "wanted.finalizer",
         "start; create a A x delete; drain; delete a; drain",
     ),
+    Case(
+        "suspended, and then its content changes",
+        "wanted.suspended",
+        "start; create a A x; drain; suspend a; drain; content a B; quiet 100",
+    ),
     Case("an entry is gone", "wanted.gone", "start; create a A x; drain; vanish a; request a; quiet 300"),
     Case("nothing to do", "wanted.settled", "start; create a A x; quiet 100"),
     Case("what is wanted is there", "wanted.held", "start; create a A x; drain; touch a; request a; quiet 100"),

@@ -5,7 +5,6 @@ from tests.support import model_knock_outs
 
 _NEVER_NEEDED_HERE = {
     "memory.in_flight",  # the queue visits a key once at a time, and a visit waits for its POST
-    "wanted.suspended",  # not searched for: the model has no rule on what a suspended resource says
     "wanted.no_account_yet",  # saves the read of a Secret, and nothing else
     "wanted.no_account",  # accounts of the model neither fail nor go
     "wanted.unreadable",  # nor do its Secrets

@@ -84,6 +84,7 @@ class Process(model_scm.Sender):
         )
         reporter = rules.reporter(known=self.known, status=writer, events=events, journal=self.journal)
         self.triggers.unsure = reporter.unsure
+        self.triggers.term = lambda: self.journal.term
         self.reconciler = model_wiring.reconciler(
             model_wiring.Parts(
                 ports=wiring.Ports(secrets=self.secrets, reader=writer, journal=self.journal, clock=clock),

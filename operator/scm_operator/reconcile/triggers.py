@@ -1,6 +1,6 @@
 """What wakes what: each event ends as keys in a queue, and nothing else is decided here."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, upload
@@ -26,6 +26,7 @@ class Triggers:
         self._accounts = accounts
         self._upload_queue = upload_queue
         self.unsure: Collection[upload.UploadKey] = frozenset()
+        self.term: Callable[[], int] = lambda: 0
         self._account_queue = account_queue
 
     def is_news(self, key: upload.UploadKey | accounts.AccountKey, *, resource_version: str) -> bool:
@@ -45,8 +46,9 @@ class Triggers:
             self._upload_queue.add(seen.key)
 
     def _is_late(self, before: upload.Upload, seen: upload.Upload) -> bool:
-        """Say whether this may be a write whose answer was lost, and which nobody has reckoned with."""
-        return seen.key in self.unsure and before.status != seen.status
+        """Say whether this may be a write that nobody has reckoned with: its answer was lost, or its leader was."""
+        former = seen.status.term < self.term()
+        return (former or seen.key in self.unsure) and before.status != seen.status
 
     def upload_gone(self, key: upload.UploadKey, *, uid: str) -> None:
         """A CertificateRequestUpload was deleted."""

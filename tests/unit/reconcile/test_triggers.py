@@ -111,6 +111,17 @@ def test_late_write_of_its_own_is_queued(desk: _Desk) -> None:
     assert desk.woken == ([(worlds.WEB, FRESH)], [])
 
 
+def test_late_write_of_a_former_leader_is_queued(desk: _Desk) -> None:
+    """A status of an earlier term that comes while this process leads queues its upload; an own one doesn't."""
+    desk.told.upload_seen(_upload())
+    assert desk.woken
+    desk.told.term = lambda: 3
+    desk.told.upload_seen(_upload(version=2, status=READY | {"term": 3}))
+    assert desk.woken == ([], [])
+    desk.told.upload_seen(_upload(version=3, status={"term": 2}))
+    assert desk.woken == ([(worlds.WEB, FRESH)], [])
+
+
 def test_deleted_upload_is_queued(desk: _Desk) -> None:
     """A deletion is queued, so that what is remembered is let go; a deletion of an old uid is not."""
     desk.told.upload_seen(_upload(uid="uid-2"))
