@@ -1,4 +1,3 @@
-import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -27,8 +26,6 @@ def control_plane() -> Iterator[ControlPlane]:
 def namespace(world: World, request: pytest.FixtureRequest) -> Namespace:
     """A namespace of the test's own, with an account to upload to."""
     world.operator.check()
-    namespace = world.namespace(
-        pathlib.Path(request.node.name.split("[")[0].removeprefix("test_")).name.replace("_", "-")
-    )
+    namespace = world.namespace_for(request.node.name)
     namespace.account()
     return namespace

@@ -29,8 +29,7 @@ _BAD_BUNDLE = "-----BEGIN CERTIFICATE-----\nnot a certificate\n-----END CERTIFIC
 def namespace(world: World, request: pytest.FixtureRequest) -> Namespace:
     """A namespace of the test's own with a CSR in a Secret, and without any account."""
     world.operator.check()
-    name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")
-    return world.namespace(name)
+    return world.namespace_for(request.node.name)
 
 
 @pytest.fixture

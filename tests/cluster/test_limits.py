@@ -40,8 +40,7 @@ def other(tmp_path: pathlib.Path) -> Iterator[Simulator]:
 def place(own_world: World, request: pytest.FixtureRequest) -> Iterator[Namespace]:
     """A namespace with an account and a CSR."""
     own_world.operator.check()
-    name = pathlib.Path(request.node.name.split("[")[0].removeprefix("test_")).name.replace("_", "-")
-    namespace = own_world.namespace(name)
+    namespace = own_world.namespace_for(request.node.name)
     namespace.account()
     namespace.secret("content", {"tls.csr": _CSR})
     yield namespace

@@ -39,7 +39,7 @@ def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture
 def place(own_world: World, request: pytest.FixtureRequest) -> Iterator[Namespace]:
     """A namespace with an account and a CSR; one operator runs before and after."""
-    namespace = own_world.namespace(request.node.name.removeprefix("test_").replace("_", "-"))
+    namespace = own_world.namespace_for(request.node.name)
     namespace.account()
     namespace.secret("content", {"tls.csr": _CSR})
     if not own_world.operator.running:

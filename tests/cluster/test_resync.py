@@ -1,7 +1,6 @@
 """What happened to entries in SCM behind the operator's back: found by the resync, or when somebody asks."""
 
 import json
-import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +25,7 @@ def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def place(own_world: World, request: pytest.FixtureRequest) -> Iterator[Namespace]:
     """A namespace in that world, with an account and a CSR."""
     own_world.operator.check()
-    name = pathlib.Path(request.node.name.split("[")[0].removeprefix("test_")).name.replace("_", "-")
-    namespace = own_world.namespace(name)
+    namespace = own_world.namespace_for(request.node.name)
     namespace.account()
     namespace.secret("content", {"tls.csr": _CSR})
     yield namespace

@@ -34,8 +34,7 @@ _FOREVER = itertools.count(1)
 def namespace(world: World, request: pytest.FixtureRequest) -> Namespace:
     """A namespace of the test's own with a CSR in a Secret, and without any account."""
     world.operator.check()
-    name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")
-    namespace = world.namespace(name)
+    namespace = world.namespace_for(request.node.name)
     put(namespace, _CSR)
     return namespace
 

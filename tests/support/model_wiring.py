@@ -7,6 +7,7 @@ from scm_operator.reconcile import (
     account,
     acting,
     changing,
+    connection,
     observing,
     report,
     sending,
@@ -71,7 +72,7 @@ class Parts:
     memory: Memory
     standing: standing.Standing
     reporter: Reporter
-    outside: sending.Outside
+    outside: connection.Outside
 
 
 class Reconciler(upload.UploadReconciler):

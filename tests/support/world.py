@@ -139,6 +139,10 @@ class World:
     simulator: Simulator
     operator: Operator
 
+    def namespace_for(self, test: str) -> Namespace:
+        """Create a namespace of its own for a test, named like it."""
+        return self.namespace(test.split("[", maxsplit=1)[0].removeprefix("test_").replace("_", "-"))
+
     def namespace(self, hint: str) -> Namespace:
         """Create a namespace of its own for a test."""
         name = f"{hint[:40].strip('-')}-{next(_numbers)}"

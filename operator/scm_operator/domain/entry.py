@@ -4,6 +4,11 @@ import dataclasses
 import datetime
 
 
+def rfc3339(moment: datetime.datetime) -> str:
+    """Write a create time as a record has it: RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """What an upload made: ``create_time`` as RFC 3339."""
@@ -29,7 +34,7 @@ class ListedEntry:
     def create_time(self) -> str:
         """Return when it was made as RFC 3339 with milliseconds, as a record has it."""
         assert self.created is not None  # noqa: S101 - a look-up finds none without
-        return self.created.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339(self.created)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _with_history(
     kept = [
         old
         for number, old in enumerate(whole)
-        if number < HISTORY_LENGTH or old.deleting or (about.deletes_entries and old.record.origin != Origin.ADOPTED)
+        if number < HISTORY_LENGTH or old.deleting or rows.is_deleted_when_replaced(about, old.record)
     ]
     return dataclasses.replace(about.status, history=tuple(kept))
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scm_operator.domain import account, attempt, upload
+from scm_operator.domain import account, attempt, conditions, upload
 
 _VERSION = 1
 _ZONE = "%Y-%m-%dT%H:%M:%SZ"
@@ -61,7 +61,7 @@ def tenant_size(tenant: account.Tenant) -> int:
 
 def encode_lost(term: int, time: datetime.datetime) -> str:
     """Write the mark of a lost journal."""
-    return _dump({"term": term, "time": time.astimezone(datetime.UTC).strftime(_ZONE)})
+    return _dump({"term": term, "time": conditions.timestamp(time)})
 
 
 def decode_lost(text: str) -> attempt.JournalLost:

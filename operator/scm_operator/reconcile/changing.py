@@ -2,9 +2,9 @@
 
 from scm_operator.domain import actions, errors, ports, report, status, upload
 from scm_operator.reconcile import account, memory, standing, visit
+from scm_operator.reconcile.connection import Outside
 from scm_operator.reconcile.observing import Observation
 from scm_operator.reconcile.report import Reporter
-from scm_operator.reconcile.sending import Outside
 
 
 class Changing:
@@ -69,9 +69,8 @@ class Changing:
         connection, current = at.own(), at.observed.upload
         self._memory.renaming[current.key] = ""  # until it is answered it may have either name
         try:
-            with connection.admission.calling(current.key):
-                async with self._outside(), connection.calling() as store:
-                    await store.rename(action.record.scm_id, name=action.scm_name)
+            async with connection.calling_in_turn(current.key, outside=self._outside) as store:
+                await store.rename(action.record.scm_id, name=action.scm_name)
         except errors.Blocked:
             self._memory.renaming.pop(current.key, None)
             self._memory.missing[current.key] = action.record.scm_id
@@ -89,9 +88,8 @@ class Changing:
     async def delete(self, action: actions.Delete, at: Observation, seen: visit.Visit) -> None:
         """Delete an entry in SCM, and take it out of the history. Raises: Obstacle, ApiServerError."""
         connection, current = at.reached.get(action.record.tenant) or at.own(), at.observed.upload
-        with connection.admission.calling(current.key):
-            async with self._outside(), connection.calling() as store:
-                await store.delete(action.record.scm_id)
+        async with connection.calling_in_turn(current.key, outside=self._outside) as store:
+            await store.delete(action.record.scm_id)
         seen.deleted.add(action.record.scm_id)
         if not current.deleting:
             await self._reporter.write(current, report.without_replaced(current, action.record.scm_id))

@@ -3,13 +3,15 @@
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, errors, ports, reasons, upload
 from scm_operator.reconcile import admission
 
 Admission = admission.Admission[upload.UploadKey]
+Outside = Callable[[], contextlib.AbstractAsyncContextManager[None]]
+"""A block in which a worker waits for SCM and does not count."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -50,6 +52,13 @@ class Connection:
         finally:
             self.calls -= 1
             await self._close_if_unused()
+
+    @contextlib.asynccontextmanager
+    async def calling_in_turn(self, key: upload.UploadKey, *, outside: Outside) -> AsyncIterator[ports.CsrStore]:
+        """Lend the store for one call in the turn that an upload has; its worker doesn't count meanwhile."""
+        with self.admission.calling(key):
+            async with outside(), self.calling() as store:
+                yield store
 
     def note(self, obstacle: errors.AccountObstacle | None) -> None:
         """Take in how a call went.

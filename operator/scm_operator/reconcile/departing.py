@@ -2,8 +2,8 @@
 
 from scm_operator.domain import attempt, errors, observation, ports, upload
 from scm_operator.reconcile import account, groups, memory
+from scm_operator.reconcile.connection import Outside
 from scm_operator.reconcile.report import Reporter
-from scm_operator.reconcile.sending import Outside
 
 
 class Departing:

@@ -1,8 +1,5 @@
 """Looking at what SCM has: for an attempt's entry, for one to adopt, and whether an entry is still there."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from scm_operator.domain import (
     actions,
     attempt,
@@ -14,12 +11,10 @@ from scm_operator.domain import (
     ports,
     reasons,
     report,
-    upload,
 )
 from scm_operator.reconcile import groups, memory, standing, visit
-from scm_operator.reconcile.connection import Connection
+from scm_operator.reconcile.connection import Connection, Outside
 from scm_operator.reconcile.observing import Observation
-from scm_operator.reconcile.sending import Outside
 
 
 class Looking:
@@ -61,7 +56,7 @@ class Looking:
         record, current = action.record, at.observed.upload.status.record
         is_current = current is not None and current.scm_id == record.scm_id
         try:
-            async with self._calling(at.own(), seen.key) as store:
+            async with at.own().calling_in_turn(seen.key, outside=self._outside) as store:
                 shown = await store.show(record.scm_id)
         except errors.AccountObstacle as obstacle:
             if is_current or obstacle.account_reason is not reasons.AccountReason.ACCESS_DENIED:
@@ -106,7 +101,7 @@ class Looking:
 
     async def _asked(self, sought: lookup.Sought, connection: Connection, seen: visit.Visit) -> lookup.Answer:
         before = self._clock.now()
-        async with self._calling(connection, seen.key) as store:
+        async with connection.calling_in_turn(seen.key, outside=self._outside) as store:
             listing = await store.list_named(sought.scm_name)
         now = before + (self._clock.now() - before) / 2  # when the answer was dated, as near as can be known
         shown: dict[str, entry.ListedEntry | None] = {}
@@ -116,11 +111,5 @@ class Looking:
             answer = lookup.search(sought, listing, shown=shown, claimed=claimed, now=now)
             if not isinstance(answer, lookup.ShowFirst):
                 return answer
-            async with self._calling(connection, seen.key) as store:
+            async with connection.calling_in_turn(seen.key, outside=self._outside) as store:
                 shown[answer.scm_id] = await store.show(answer.scm_id)
-
-    @asynccontextmanager
-    async def _calling(self, connection: Connection, key: upload.UploadKey) -> AsyncIterator[ports.CsrStore]:
-        with connection.admission.calling(key):
-            async with self._outside(), connection.calling() as store:
-                yield store

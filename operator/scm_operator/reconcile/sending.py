@@ -1,17 +1,12 @@
 """Journal and Post: the two steps between which nothing may go wrong unnoticed."""
 
 import secrets as random_ids
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 
 from scm_operator.domain import actions, conditions, entry, errors, observation, ports, reasons, status, upload
 from scm_operator.domain.attempt import Attempt
 from scm_operator.reconcile import account, groups, memory, standing
-from scm_operator.reconcile.connection import Connection
+from scm_operator.reconcile.connection import Connection, Outside
 from scm_operator.reconcile.observing import Observation
-
-Outside = Callable[[], AbstractAsyncContextManager[None]]
-"""A block in which a worker waits for SCM and does not count."""
 
 
 class Sending:
@@ -121,8 +116,8 @@ class Sending:
     async def _call(
         self, action: actions.Post, connection: Connection, key: upload.UploadKey, *, end_by: float
     ) -> entry.Entry:
-        with self._groups.posting(action.attempt.group), connection.admission.calling(key):
-            async with self._outside(), connection.calling() as store:
+        with self._groups.posting(action.attempt.group):
+            async with connection.calling_in_turn(key, outside=self._outside) as store:
                 left = end_by - self._clock.monotonic()
                 return await store.upload(action.wanted.content, name=action.attempt.scm_name, timeout=left)
 

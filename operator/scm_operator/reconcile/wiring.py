@@ -7,6 +7,7 @@ from scm_operator.reconcile import (
     account,
     acting,
     changing,
+    connection,
     departing,
     groups,
     looking,
@@ -37,7 +38,7 @@ def upload_reconciler(  # noqa: PLR0913 - rooms
     memory: memory.Memory,
     standing: standing.Standing,
     reporter: report.Reporter,
-    outside: sending.Outside,
+    outside: connection.Outside,
     settle_after: float,
     deletion_deadline: float,
 ) -> upload.UploadReconciler:

@@ -11,7 +11,7 @@ import unicodedata
 import urllib.parse
 
 from scm_operator.domain import csr
-from scm_operator.domain.entry import Entry, ListedEntry, Listing
+from scm_operator.domain.entry import Entry, ListedEntry, Listing, rfc3339
 from scm_operator.scm import transport, wire
 
 PAGE_SIZE = 50
@@ -32,7 +32,7 @@ def read_entry(answer: transport.Answer, *, now: datetime.datetime) -> Entry | N
     body = wire.read_object(answer)
     scm_id = _read_id(body.get("id"))
     created = _read_time(body.get("create_time")) or wire.read_date(answer) or now
-    return Entry(scm_id, _rfc3339(created)) if scm_id else None
+    return Entry(scm_id, rfc3339(created)) if scm_id else None
 
 
 def list_path(name: str) -> str:
@@ -100,8 +100,3 @@ def _read_time(value: object) -> datetime.datetime | None:
         return None
     seconds, milliseconds = divmod(value, 1000)
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).replace(microsecond=milliseconds * 1000)
-
-
-def _rfc3339(time: datetime.datetime) -> str:
-    """Write a time as RFC 3339 in UTC with milliseconds."""
-    return time.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

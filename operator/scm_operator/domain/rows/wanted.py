@@ -1,6 +1,7 @@
 """Rows 14a to 19: from what is wanted to what is in SCM."""
 
 from scm_operator.domain import actions, attempt, conditions, lookup, observation, status, upload
+from scm_operator.domain.account import Tenant
 from scm_operator.domain.conditions import Verdict
 from scm_operator.domain.reasons import Reason
 from scm_operator.domain.rows import matching
@@ -40,10 +41,8 @@ def no_account_yet(observed: observation.Observed) -> actions.Action | None:
 
 def gone(observed: observation.Observed) -> actions.Action | None:
     """Row 14d: the current entry is known to be gone: take it out of the status, unless many are gone at once."""
-    record, missing = observed.upload.status.record, observed.missing
-    if record is None or missing is None or missing.scm_id != record.scm_id or missing.many or missing.hold:
-        return None
-    return actions.DropRecord(record)
+    record, missing = observed.upload.status.record, _missing(observed)
+    return actions.DropRecord(record) if record and missing and not (missing.many or missing.hold) else None
 
 
 def settled(observed: observation.Observed) -> actions.Action | None:
@@ -102,10 +101,16 @@ def _cleaned_up(observed: observation.Observed) -> actions.Action | None:
 
 def _held_back(observed: observation.Observed) -> actions.Action | None:
     """Row 14d: it is gone, and it isn't known yet whether many are, or a person is asked first."""
-    record, missing = observed.upload.status.record, observed.missing
-    if record is None or missing is None or missing.scm_id != record.scm_id:
+    missing = _missing(observed)
+    if missing is None:
         return None
     return actions.Nothing() if missing.many else actions.Wait(missing.hold)
+
+
+def _missing(observed: observation.Observed) -> observation.Missing | None:
+    """Return what is known of the current entry's being gone."""
+    record, missing = observed.upload.status.record, observed.missing
+    return missing if record and missing and missing.scm_id == record.scm_id else None
 
 
 def no_account(observed: observation.Observed) -> actions.Action | None:
@@ -117,9 +122,10 @@ def no_account(observed: observation.Observed) -> actions.Action | None:
 
 def in_history(observed: observation.Observed) -> actions.Action | None:
     """Rows 16 and 16a: an entry that was replaced has the wanted content: take it back, if SCM still has it."""
-    wanted = observed.wanted
-    assert isinstance(wanted, observation.Wanted)  # noqa: S101 - the rows above have answered everything else
-    fitting = (old for old in observed.upload.status.history if _fits(observed, old.record, wanted))
+    wanted, _ = _to_send(observed)
+    fitting = (
+        old for old in observed.upload.status.history if matching.is_held(observed, old.record, wanted.content.hash)
+    )
     replaced = next(fitting, None)
     if replaced is None:
         return None
@@ -137,11 +143,10 @@ def in_history(observed: observation.Observed) -> actions.Action | None:
 
 def adoption(observed: observation.Observed) -> actions.Action | None:
     """Row 17: an entry of the same name and CSR that somebody else made is taken over, if the policy says so."""
-    about, wanted, tenant = observed.upload, observed.wanted, observed.account.tenant
+    about = observed.upload
     if about.adoption_policy is not upload.AdoptionPolicy.IF_IDENTICAL:
         return None
-    assert isinstance(wanted, observation.Wanted)  # noqa: S101 - the rows above have answered everything else
-    assert tenant is not None  # noqa: S101 - an account without fault exists
+    wanted, tenant = _to_send(observed)
     match observed.answers.adoption:
         case None:
             group = attempt.group_of(tenant, wanted.content.hash)
@@ -168,10 +173,7 @@ def rival(observed: observation.Observed) -> actions.Action | None:
 
 def begin(observed: observation.Observed) -> actions.Action:
     """Row 19: never sent: journal an attempt."""
-    wanted, tenant = observed.wanted, observed.account.tenant
-    assert isinstance(wanted, observation.Wanted)  # noqa: S101 - the rows above have answered everything else
-    assert tenant is not None  # noqa: S101 - an account without fault exists
-    return actions.Journal(wanted, tenant)
+    return actions.Journal(*_to_send(observed))
 
 
 def uploaded(record: status.Record, *, name_in_scm: str | None = None, unverified: bool = False) -> Verdict:
@@ -199,14 +201,16 @@ def is_deleted_when_replaced(about: upload.Upload, record: status.Record) -> boo
 
 
 def _sought(observed: observation.Observed) -> attempt.Attempt:
-    wanted, tenant, about = observed.wanted, observed.account.tenant, observed.upload
-    assert isinstance(wanted, observation.Wanted)  # noqa: S101 - the rows above have answered everything else
-    assert tenant is not None  # noqa: S101 - an account without fault exists
+    about, (wanted, tenant) = observed.upload, _to_send(observed)
     return attempt.Attempt("", about.uid, about.key, about.scm_name, tenant, wanted.content.hash, "", observed.term)
 
 
-def _fits(observed: observation.Observed, record: status.Record, wanted: observation.Wanted) -> bool:
-    return matching.is_held(observed, record, wanted.content.hash)
+def _to_send(observed: observation.Observed) -> tuple[observation.Wanted, Tenant]:
+    """Return what is wanted, and where."""
+    wanted, tenant = observed.wanted, observed.account.tenant
+    assert isinstance(wanted, observation.Wanted)  # noqa: S101 - the rows above have answered everything else
+    assert tenant is not None  # noqa: S101 - an account without fault exists
+    return wanted, tenant
 
 
 def _deletable(observed: observation.Observed) -> status.Replaced | None:
