@@ -18,6 +18,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 RUNTIME = "requirements/runtime.txt"
 DEVELOPMENT = "requirements/dev.txt"
+BUILD = "requirements/build.txt"
+LOCKS = (RUNTIME, DEVELOPMENT, BUILD)
 
 _LINES = 30
 
@@ -26,8 +28,10 @@ class LockError(Exception):
     """The locks could not be compiled; the message has uv's."""
 
 
-def compile_commands(oldest: str, *, upgrade: bool = False) -> tuple[list[str], list[str]]:
+def compile_commands(oldest: str, *, upgrade: bool = False) -> tuple[list[str], list[str], list[str]]:
     """Return uv's command lines, to be run in order in a checkout, for the oldest Python that must do.
+
+    They lock what the operator needs, what development needs beside it, and what builds a wheel of it.
 
     There are no addresses of package indexes in the locks: which index they are installed from is the user's matter.
     """
@@ -39,6 +43,7 @@ def compile_commands(oldest: str, *, upgrade: bool = False) -> tuple[list[str], 
     return (
         [*common, f"--output-file={RUNTIME}", "pyproject.toml"],
         [*common, f"--output-file={DEVELOPMENT}", "--group=dev", f"--constraints={RUNTIME}", "pyproject.toml"],
+        [*common, f"--output-file={BUILD}", "--group=build", f"--constraints={DEVELOPMENT}"],
     )
 
 
@@ -59,7 +64,7 @@ def compile_locks(checkout: Path, *, into: Path, upgrade: bool = False) -> None:
     """
     (into / "requirements").mkdir()
     shutil.copy(checkout / "pyproject.toml", into)
-    for name in (RUNTIME, DEVELOPMENT):
+    for name in LOCKS:
         if (checkout / name).exists():
             shutil.copy(checkout / name, into / name)
     for command in compile_commands(oldest_python(into / "pyproject.toml"), upgrade=upgrade):
@@ -76,10 +81,10 @@ def differences(name: str, *, committed: Path, compiled: Path) -> list[str]:
 
 
 def write(checkout: Path, *, upgrade: bool) -> None:
-    """Compile the locks and put them in their place, both or none."""
+    """Compile the locks and put them in their place, all or none."""
     with tempfile.TemporaryDirectory() as folder:
         compile_locks(checkout, into=Path(folder), upgrade=upgrade)
-        for name in (RUNTIME, DEVELOPMENT):
+        for name in LOCKS:
             shutil.copyfile(Path(folder, name), checkout / name)
             print(f"wrote {name}")
 
@@ -90,7 +95,7 @@ def check(checkout: Path) -> int:
         compile_locks(checkout, into=Path(folder))
         diff = [
             line
-            for name in (RUNTIME, DEVELOPMENT)
+            for name in LOCKS
             for line in differences(name, committed=checkout / name, compiled=Path(folder, name))
         ]
     if not diff:

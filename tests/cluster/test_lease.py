@@ -14,6 +14,7 @@ from dev.control_plane import ControlPlane
 from scm_operator.domain import errors, upload
 from scm_operator.kube import client, events, held_lease, journal_format, lease, lease_object, status
 from scm_operator.kube import journal as journals
+from tests.support import permissions
 from tests.support import world as worlds
 from tests.support.waiting import until
 from tests.unit.kube import leases
@@ -36,7 +37,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with the operator's permissions and without an operator."""
     with ControlPlane.start() as plane:
         plane.install_crds()
-        plane.apply(worlds.ROOT / "deploy" / "rbac.yaml")
+        permissions.grant(plane)
         folder = tmp_path_factory.mktemp("lease")
         plane.service_account_kubeconfig(_NAMESPACE, _NAME, folder / "kubeconfig")
         with pytest.MonkeyPatch.context() as patch:

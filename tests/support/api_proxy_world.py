@@ -6,11 +6,11 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 from dev.control_plane import ControlPlane
-from tests.support import api_proxy, crash_cluster, pem
+from tests.support import api_proxy, crash_cluster, pem, permissions
 from tests.support import simulator as simulators
 from tests.support import world as worlds
 from tests.support.api_proxy import ApiProxy
@@ -114,7 +114,7 @@ def _same_process(operator: Operator) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path) -> Iterator[ProxiedWorld]:
+def running(folder: pathlib.Path, *, flags: Mapping[str, str] | None = None) -> Iterator[ProxiedWorld]:
     """Start a world of its own with an account; the operator runs already, with the permissions that it ships with."""
     with (
         ControlPlane.start() as plane,
@@ -127,7 +127,7 @@ def running(folder: pathlib.Path) -> Iterator[ProxiedWorld]:
         cluster.put(_NAMESPACE, "Secret", "scm-iam", data={"password": password})
         cluster.put(_NAMESPACE, "ScmAccount", "default", spec=worlds.password_spec(simulator.url))
         with api_proxy.running(source) as proxy:
-            operator = Operator(proxy.kubeconfig(folder / "proxied"), log=folder / "operator.log")
+            operator = Operator(proxy.kubeconfig(folder / "proxied"), log=folder / "operator.log", flags=flags)
             operator.start()
             try:
                 yield ProxiedWorld(plane, simulator, cluster, proxy, operator, source)
@@ -138,5 +138,5 @@ def running(folder: pathlib.Path) -> Iterator[ProxiedWorld]:
 
 def _installed(plane: ControlPlane) -> ControlPlane:
     plane.install_crds()
-    plane.apply(worlds.ROOT / "deploy" / "rbac.yaml")
+    permissions.grant(plane)
     return plane

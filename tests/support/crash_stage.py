@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from dev.control_plane import ControlPlane
-from tests.support import api_proxy, crash_cluster, crash_plan
+from tests.support import api_proxy, crash_cluster, crash_plan, permissions
 from tests.support import simulator as simulators
 from tests.support.crash_plan import Plan
 from tests.support.crash_run import Outcome, Run, Stage, Times
-from tests.support.world import OPERATOR_NAMESPACE, ROOT
+from tests.support.world import OPERATOR_NAMESPACE
 
 _MOST_REPLICAS: Final = 2
-_ALWAYS: Final = {"SCM_OPERATOR_ALLOW_INSECURE_LOOPBACK": "true", "SCM_OPERATOR_LOG_LEVEL": "debug"}
+_ALWAYS: Final = {
+    "SCM_OPERATOR_ALLOW_INSECURE_LOOPBACK": "true",
+    "SCM_OPERATOR_LISTEN": "127.0.0.1:0",
+    "SCM_OPERATOR_LOG_LEVEL": "debug",
+}
 _SHORT: Final = {
     "SCM_OPERATOR_LEASE_DURATION": "1.5",
     "SCM_OPERATOR_RENEW_DEADLINE": "1",
@@ -49,7 +53,7 @@ def opened(folder: pathlib.Path) -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ControlPlane.start())
         plane.install_crds()
-        plane.apply(ROOT / "deploy" / "rbac.yaml")
+        permissions.grant(plane)
         source = plane.service_account_kubeconfig(OPERATOR_NAMESPACE, "scm-csr-operator", folder / "kubeconfig")
         yield Stage(
             cluster=stack.enter_context(crash_cluster.connected(plane)),

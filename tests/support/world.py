@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dev.control_plane import ControlPlane
+from tests.support import permissions
 from tests.support import simulator as simulators
 from tests.support.operator import Operator
 from tests.support.simulator import Simulator
@@ -209,7 +210,7 @@ def running(
     """Start a world of its own with the permissions that the operator ships with; the operator runs already."""
     with ControlPlane.start() as plane, simulators.running(folder, *simulator_flags) as simulator:
         plane.install_crds()
-        plane.apply(ROOT / "deploy" / "rbac.yaml")
+        permissions.grant(plane)
         kubeconfig = plane.service_account_kubeconfig(OPERATOR_NAMESPACE, "scm-csr-operator", folder / "kubeconfig")
         operator = Operator(kubeconfig, log=folder / "operator.log", flags=flags)
         operator.start()

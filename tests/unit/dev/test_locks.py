@@ -14,13 +14,16 @@ def test_the_oldest_python_is_read_from_pyproject(tmp_path: Path) -> None:
 
 
 def test_locks_hold_for_every_platform_and_name_no_index() -> None:
-    """Both are universal, hashed and without addresses; the development lock is constrained by the runtime one."""
-    runtime, development = locks.compile_commands("3.11")
-    for command in (runtime, development):
+    """All are universal, hashed and without addresses, and no two of them pin a package differently."""
+    commands = locks.compile_commands("3.11")
+    _, development, build = commands
+    for command in commands:
         assert {"--universal", "--generate-hashes", "--no-emit-index-url", "--python-version=3.11"} <= set(command)
         assert "--upgrade" not in command
     assert f"--constraints={locks.RUNTIME}" in development
     assert "--group=dev" in development
+    assert f"--constraints={locks.DEVELOPMENT}" in build
+    assert "--group=build" in build
 
 
 def test_pins_move_only_when_asked() -> None:
@@ -28,7 +31,7 @@ def test_pins_move_only_when_asked() -> None:
     assert all("--upgrade" in command for command in locks.compile_commands("3.11", upgrade=True))
 
 
-@pytest.mark.parametrize("name", [locks.RUNTIME, locks.DEVELOPMENT])
+@pytest.mark.parametrize("name", locks.LOCKS)
 def test_the_committed_locks_pin_each_package_by_hash_and_name_no_index(name: str) -> None:
     """They suit `pip install --require-hashes`, from whichever index it installs."""
     text = (locks.CHECKOUT / name).read_text()

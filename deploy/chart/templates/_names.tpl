@@ -1,0 +1,77 @@
+{{- /* Names and labels. 47 characters leave room for the suffixes of the objects that are named after it. */ -}}
+{{- define "scm.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "scm.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | trunc 47 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "scm.serviceAccountName" -}}
+{{- default (ternary (include "scm.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- /* What an installation is known by among others: where its Lease is. */ -}}
+{{- define "scm.installation" -}}
+{{- printf "%s/%s" .Release.Namespace (include "scm.fullname" .) -}}
+{{- end -}}
+
+{{- define "scm.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "scm.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "scm.labels" -}}
+{{ include "scm.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* labels and annotations of an object: (dict "root" $ "labels" {…} "annotations" {…}), the object's own win. */ -}}
+{{- define "scm.metadata" -}}
+labels:
+  {{- merge (dict) (.labels | default dict) (include "scm.labels" .root | fromYaml) | toYaml | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "scm.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The ServiceAccount as a subject of bindings. */ -}}
+{{- define "scm.subjects" -}}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "scm.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{- /* Not empty if an upload could find an account. */ -}}
+{{- define "scm.accounts" -}}
+{{- $api := "scm.certops.dev/v1alpha1" -}}
+{{- if .Values.account.create -}}
+made
+{{- else if and .Values.preflight.enabled (.Capabilities.APIVersions.Has (printf "%s/ScmAccount" $api)) -}}
+{{- range default (list "") .Values.watchNamespaces -}}
+{{- range (lookup $api "ScmAccount" . "").items -}}{{ .metadata.name }}{{- end -}}
+{{- end -}}
+{{- if or (not .Values.watchNamespaces) .Values.clusterAccounts.enabled -}}
+{{- range (lookup $api "ClusterScmAccount" "" "").items -}}{{ .metadata.name }}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
