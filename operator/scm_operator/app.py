@@ -1,7 +1,6 @@
 """The composition root: settings → adapters → reconcilers → watches. ``scm-operator`` starts here."""
 
 import asyncio
-import contextlib
 import dataclasses
 import datetime
 import logging
@@ -12,18 +11,19 @@ import time
 
 import uvloop
 
-from scm_operator import kube, lifecycle
+from scm_operator import instruments, lifecycle, listing, starting
 from scm_operator.domain import account as accounts
-from scm_operator.domain import errors, upload
+from scm_operator.domain import ports, upload
 from scm_operator.kube import (
     client,
     events,
     held_lease,
+    installations,
     journal,
     journal_format,
     lease,
-    paths,
     resources,
+    scope,
     secret_watch,
     secrets,
     status,
@@ -33,11 +33,10 @@ from scm_operator.reconcile import upload as uploads
 from scm_operator.scm import client as scm_client
 from scm_operator.settings import Settings, load
 from scm_operator.telemetry import logging as telemetry_logging
+from scm_operator.telemetry import server
 
 _log = logging.getLogger(__name__)
 _ACCOUNT_WORKERS = 4
-_LEASE = "scm-csr-operator"
-_BEAR, _BETWEEN = 60.0, 1.0  # seconds for which the API server may fail when the process starts, and between two tries
 
 
 class SystemClock:
@@ -58,7 +57,7 @@ def main() -> None:
     telemetry_logging.configure(level=settings.log_level, as_json=settings.log_format == "json")
     try:
         uvloop.run(_run(settings))
-    except (lifecycle.Fatal, client.NoCluster, journal_format.Unreadable) as error:
+    except (lifecycle.Fatal, client.NoCluster, journal_format.Unreadable, server.CannotListen) as error:
         _log.error("%s", error)
         sys.exit(1)
 
@@ -67,38 +66,19 @@ async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    scoped = scope.Scope(
+        settings.namespace, settings.watch_namespaces, settings.cluster_accounts, settings.secrets_watch
+    )
+    dials = instruments.Instruments(SystemClock(), stall=settings.stall_timeout)
+    meter = dials.metrics.api_answered
     # The Lease has connections of its own: renewals never wait behind the work.
-    async with client.connect(connections=settings.workers * 2) as kubernetes, client.connect(connections=2) as elector:
-        if await _is_installed(kubernetes, stop):
-            await _assemble(settings, kubernetes, elector).run(stop)
-
-
-async def _is_installed(kubernetes: client.Kubernetes, stop: asyncio.Event) -> bool:
-    """Find out early, and say it in words, when a CRD or a permission is missing; return False when stopped before.
-
-    An API server that is overloaded or starts itself is tried again for `_BEAR`.
-    """
-    end = time.monotonic() + _BEAR
-    missing = [*map(paths.kind, lifecycle.PLURALS), paths.SECRETS]
-    while missing and not stop.is_set():
-        try:
-            await resources.check_listable(kubernetes, missing[0])
-            missing.pop(0)
-        except errors.Gone:
-            name = missing[0].rpartition("/")[2]
-            raise lifecycle.Fatal(f"the CRD {name}.{kube.GROUP} is not installed (kubectl apply -f crds/)") from None
-        except errors.ApiServerError as error:
-            pause = max(error.retry_after, _BETWEEN)
-            if not _passes(error) or time.monotonic() + pause > end:
-                raise lifecycle.Fatal(f"can't start: {error}") from None
-            _log.warning("can't start yet: %s; again in %g s", error, pause, extra={"event": "ApiServerError"})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-    return not missing
-
-
-def _passes(error: errors.ApiServerError) -> bool:
-    return not isinstance(error, client.Refused) or error.status >= 500 or error.status in {408, 429}
+    async with (
+        server.serving(settings.listen_on, state=dials.health, metrics=dials.metrics.expose),
+        client.connect(connections=settings.workers * 2, meter=meter) as kubernetes,
+        client.connect(connections=2, meter=meter) as elector,
+    ):
+        if await starting.is_installed(kubernetes, scoped, stop):
+            await _assemble(settings, scoped, kubernetes, elector, dials).run(stop)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,10 +94,10 @@ class _State:
     triggers: triggers.Triggers
     memory: memory.Memory
     standing: standing.Standing
-    listing: lifecycle.Listing
+    listing: listing.Listing
 
 
-def _state(settings: Settings, kubernetes: client.Kubernetes) -> _State:
+def _state(settings: Settings, scoped: scope.Scope, kubernetes: client.Kubernetes) -> _State:
     clock = SystemClock()
     backoff = queue.Backoff(settings.retry_first, settings.retry_slow, settings.retry_longest)
     known_uploads: report.UploadCache = cache.Cache(key=lambda known: known.key, secrets=_secrets_of_upload)
@@ -141,7 +121,7 @@ def _state(settings: Settings, kubernetes: client.Kubernetes) -> _State:
         triggers=told,
         memory=remembered,
         standing=standing.Standing(clock=clock, hold=settings.settle_time),
-        listing=lifecycle.Listing(kubernetes, triggers=told, known=known_uploads),
+        listing=listing.Listing(kubernetes, scope=scoped, triggers=told, known=known_uploads),
     )
 
 
@@ -167,7 +147,7 @@ def _adapters(
     elector = lease.Elector(
         for_lease,
         namespace=settings.namespace,
-        name=_LEASE,
+        name=settings.lease_name,
         identity=lease.new_identity(host),
         clock=state.clock,
         highest_term=state.listing.highest_term,
@@ -175,23 +155,32 @@ def _adapters(
         times=held_lease.Times(settings.lease_duration, settings.renew_deadline, settings.retry_period),
     )
     return _Adapters(
-        secrets=secrets.SecretReader(kubernetes, versions=versions),
+        secrets=secrets.SecretReader(kubernetes, versions=versions, watched=settings.secrets_watch),
         status=status.StatusWriter(kubernetes),
         events=events.EventSink(
-            kubernetes, instance=host, clock=state.clock, namespace=settings.namespace, lease=_LEASE
+            kubernetes, instance=host, clock=state.clock, namespace=settings.namespace, lease=settings.lease_name
         ),
         journal=journal.LeaseJournal(elector, clock=state.clock),
         reader=resources.UploadReader(kubernetes),
     )
 
 
-def _assemble(settings: Settings, kubernetes: client.Kubernetes, for_lease: client.Kubernetes) -> lifecycle.Operator:
+def _assemble(
+    settings: Settings,
+    scoped: scope.Scope,
+    kubernetes: client.Kubernetes,
+    for_lease: client.Kubernetes,
+    dials: instruments.Instruments,
+) -> lifecycle.Operator:
     """Make all parts of one process and hand them to each other."""
-    state = _state(settings, kubernetes)
+    state = _state(settings, scoped, kubernetes)
     versions = secrets.Versions(is_named=state.triggers.is_named)
     adapters = _adapters(settings, kubernetes, for_lease, state, versions)
-    account_reconciler = _account_reconciler(settings, state, adapters)
-    upload_reconciler = _upload_reconciler(settings, state, adapters, account_reconciler)
+    account_reconciler = _account_reconciler(settings, state, adapters, dials.metrics.scm_answered)
+    reporter = report.Reporter(
+        known=state.known_uploads, status=adapters.status, events=adapters.events, journal=adapters.journal
+    )
+    upload_reconciler = _upload_reconciler(settings, state, adapters, account_reconciler, reporter)
     drift = resync.Resync(
         known=state.known_uploads,
         memory=state.memory,
@@ -204,11 +193,42 @@ def _assemble(settings: Settings, kubernetes: client.Kubernetes, for_lease: clie
     account_reconciler.on_verdict = state.triggers.account_verdict
     account_reconciler.on_turn = state.upload_queue.add
     upload_reconciler.wake = state.upload_queue.add
+    dials.connect(
+        instruments.Parts(
+            clock=state.clock,
+            known_uploads=state.known_uploads,
+            known_accounts=state.known_accounts,
+            upload_queue=state.upload_queue,
+            account_queue=state.account_queue,
+            upload_reconciler=upload_reconciler,
+            account_reconciler=account_reconciler,
+            reporter=reporter,
+            lease=adapters.journal,
+        )
+    )
     return lifecycle.Operator(
         kubernetes=kubernetes,
+        scope=scoped,
+        alone=installations.Alone(
+            kubernetes,
+            scope=scoped,
+            period=settings.retry_period,
+            on_change=(dials.health.hinder, adapters.events.overlap),
+        ),
         listing=state.listing,
         triggers=state.triggers,
-        secret_watch=secret_watch.SecretWatch(kubernetes, versions=versions, on_change=state.triggers.secret_changed),
+        secret_watch=secret_watch.SecretWatches(
+            [
+                secret_watch.SecretWatch(
+                    kubernetes,
+                    path=path,
+                    versions=versions,
+                    on_change=state.triggers.secret_changed,
+                    on_move=dials.pulse.beat,
+                )
+                for path in scoped.secret_lists
+            ]
+        ),
         events=adapters.events,
         journal=adapters.journal,
         resync=drift,
@@ -217,12 +237,19 @@ def _assemble(settings: Settings, kubernetes: client.Kubernetes, for_lease: clie
         account_reconciler=account_reconciler,
         account_queue=state.account_queue,
         shutdown_timeout=settings.shutdown_timeout,
+        health=dials.health,
+        on_move=dials.pulse.beat,
     )
 
 
-def _account_reconciler(settings: Settings, state: _State, adapters: _Adapters) -> account.AccountReconciler:
+def _account_reconciler(
+    settings: Settings, state: _State, adapters: _Adapters, meter: ports.ScmMeter
+) -> account.AccountReconciler:
     connect = scm_client.factory(
-        timeout=settings.call_timeout, allow_insecure_loopback=settings.allow_insecure_loopback, clock=state.clock
+        timeout=settings.call_timeout,
+        allow_insecure_loopback=settings.allow_insecure_loopback,
+        clock=state.clock,
+        meter=meter,
     )
     return account.AccountReconciler(
         known=state.known_accounts,
@@ -238,15 +265,17 @@ def _account_reconciler(settings: Settings, state: _State, adapters: _Adapters) 
         events=adapters.events,
         clock=state.clock,
         backoff=state.backoff,
+        cluster_accounts=settings.cluster_accounts,
     )
 
 
 def _upload_reconciler(
-    settings: Settings, state: _State, adapters: _Adapters, account_reconciler: account.AccountReconciler
+    settings: Settings,
+    state: _State,
+    adapters: _Adapters,
+    account_reconciler: account.AccountReconciler,
+    reporter: report.Reporter,
 ) -> uploads.UploadReconciler:
-    reporter = report.Reporter(
-        known=state.known_uploads, status=adapters.status, events=adapters.events, journal=adapters.journal
-    )
     state.triggers.unsure = reporter.unsure
     state.triggers.term = lambda: adapters.journal.term
     return wiring.upload_reconciler(

@@ -8,20 +8,16 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from scm_operator import kube
+from scm_operator import kube, listing
 from scm_operator.domain import account as accounts
 from scm_operator.domain import errors, upload
 from scm_operator.handlers import listener, watches
-from scm_operator.kube import client, events, journal, resources, secret_watch
-from scm_operator.reconcile import account, queue, report, resync, triggers
+from scm_operator.kube import client, events, installations, journal, scope, secret_watch
+from scm_operator.reconcile import account, queue, resync, triggers
 from scm_operator.reconcile import upload as uploads
+from scm_operator.telemetry import health
 
 _log = logging.getLogger(__name__)
-_ACCOUNT_PLURALS = {
-    accounts.AccountKind.NAMESPACED: kube.ACCOUNTS,
-    accounts.AccountKind.CLUSTER: kube.CLUSTER_ACCOUNTS,
-}
-PLURALS = (kube.UPLOADS, *_ACCOUNT_PLURALS.values())
 _PAUSE = 0.5  # seconds between two tries to list, or to write an outcome while stopping
 _LONGEST_PAUSE = 30.0
 _GOODBYE = 5.0  # seconds for what is only courtesy: Events that wait, a watch that ends
@@ -31,44 +27,16 @@ class Fatal(Exception):  # noqa: N818 - reads as what is the matter
     """The process can't go on; its supervisor starts it again."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Listing:
-    """The process's own complete lists of its kinds: what a watch doesn't tell of, and what terms there are."""
-
-    kubernetes: client.Kubernetes
-    triggers: triggers.Triggers
-    known: report.UploadCache
-
-    async def list_all(self) -> None:
-        """List all kinds: a watch that lists again tells of no deletion meanwhile. Raises: ApiServerError."""
-        for kind, plural in _ACCOUNT_PLURALS.items():
-            listed = await resources.list_all(self.kubernetes, plural, parse=accounts.parse_account)
-            self.triggers.accounts_listed(
-                listed.items, kind=kind, names=listed.names, resource_version=listed.resource_version
-            )
-        uploads_listed = await resources.list_all(self.kubernetes, kube.UPLOADS, parse=upload.parse_upload)
-        self.triggers.uploads_listed(
-            uploads_listed.items, names=uploads_listed.names, resource_version=uploads_listed.resource_version
-        )
-
-    def highest_term(self) -> int:
-        """Return the highest term that any status has."""
-        return max((known.status.term for known in self.known), default=0)
-
-    async def status_terms_exist(self) -> bool:
-        """List all, and say whether any resource was ever worked on. Raises: ApiServerError."""
-        await self.list_all()
-        return self.highest_term() > 0
-
-
 @dataclasses.dataclass(slots=True)
 class Operator:
     """All parts of one process; `run` is their order in time."""
 
     kubernetes: client.Kubernetes
-    listing: Listing
+    scope: scope.Scope
+    alone: installations.Alone
+    listing: listing.Listing
     triggers: triggers.Triggers
-    secret_watch: secret_watch.SecretWatch
+    secret_watch: secret_watch.SecretWatches
     events: events.EventSink
     journal: journal.LeaseJournal
     resync: resync.Resync
@@ -77,6 +45,8 @@ class Operator:
     account_reconciler: account.AccountReconciler
     account_queue: queue.WorkQueue[accounts.AccountKey]
     shutdown_timeout: float
+    health: health.Health
+    on_move: Callable[[str], None]
     _workers: list[asyncio.Task[None]] = dataclasses.field(default_factory=list)
     _renewing: asyncio.Task[str] | None = None
     _ending: bool = False
@@ -111,27 +81,36 @@ class Operator:
         return watches.Watches(
             group=kube.GROUP,
             version=kube.VERSION,
-            plurals=PLURALS,
+            plurals=self.scope.plurals,
+            namespaces=self.scope.namespaces,
+            lists=self.scope.lists,
             server=endpoint.server,
             ssl_context=endpoint.ssl_context,
             authorization=endpoint.authorization,
             listener=told,
+            on_move=self.on_move,
+            meter=self.kubernetes.meter,
         )
 
     async def _serve(self, told: listener.TriggerListener) -> None:
         """Know everything, become the leader, then work; after each later list of a watch list again, and compare."""
-        await told.listed_all(PLURALS)
+        await told.listed_all(self.scope.lists)
         await _until_it_works(self.listing.list_all)
         await _until_it_works(self.secret_watch.sync)
+        self.health.synced()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._compare(told))
+            tasks.create_task(self.alone.run())
             tasks.create_task(self._lead(tasks.create_task(self.secret_watch.run())))
 
     async def _lead(self, watching_secrets: asyncio.Task[None]) -> None:
         """Wait for the Lease, and begin; what an earlier leader wrote last may not have come by the watch yet."""
+        await self.alone.wait()
         await self.journal.acquire()
         self._renewing = asyncio.create_task(self.journal.run())
-        await _until_it_works(self.listing.list_all)
+        await _until_it_works(self.listing.catch_up)
+        if self.alone.overlap:
+            raise Fatal(self.alone.overlap)
         if (highest := self.listing.highest_term()) > self.journal.term:
             raise Fatal(f"a status has term {highest}, this leader {self.journal.term}: it takes a higher one")
         for attempt in self.journal.attempts():
@@ -145,6 +124,7 @@ class Operator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_secrets_anew(watching_secrets))
             tasks.create_task(self.resync.run())
+            tasks.create_task(self._stay_alone())
             tasks.create_task(self._fail_when_one_ends(self._renewing))
 
     async def _watch_secrets_anew(self, watching: asyncio.Task[None]) -> None:
@@ -153,6 +133,9 @@ class Operator:
         await asyncio.wait([watching])
         await _until_it_works(self.secret_watch.sync)
         await self.secret_watch.run()
+
+    async def _stay_alone(self) -> None:
+        raise Fatal(await self.alone.end())
 
     def _step_down(self) -> None:
         """A status is from a later leader, or from a backup that is: nothing is done before the term is higher."""
@@ -173,7 +156,7 @@ class Operator:
     async def _compare(self, told: listener.TriggerListener) -> None:
         while True:
             await told.listed_again()
-            await _until_it_works(self.listing.list_all)
+            await _until_it_works(self.listing.catch_up)
 
     async def _end(self, background: list[asyncio.Task[Any]]) -> tuple[upload.UploadKey, ...]:
         """Begin nothing more; let calls in flight end and write their outcome; return what could not be written.
@@ -181,6 +164,7 @@ class Operator:
         Without the Lease nothing is waited for: the next leader may be at work already, and finds all in the journal.
         """
         self._ending = True
+        self.health.stopping()
         _log.info("stopping: calls in flight are finished first", extra={"event": "Stopping"})
         self.upload_queue.stop()
         self.account_queue.stop()

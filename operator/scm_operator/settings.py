@@ -4,6 +4,7 @@ A flag wins over its variable. What belongs to one account (endpoint, credential
 """
 
 import pathlib
+import re
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,28 @@ import pydantic_settings
 _NAMESPACE_FILE = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 Seconds = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123, as the API server has it for namespaces
+
+
+def _namespaces(value: object) -> object:
+    """Split a comma-separated text; each name once."""
+    if not isinstance(value, str):
+        return value
+    names = tuple(dict.fromkeys(filter(None, (part.strip() for part in value.split(",")))))
+    if wrong := [name for name in names if not _LABEL.fullmatch(name)]:
+        raise ValueError(f"no name of a namespace: {wrong[0]!r} (patterns are not understood)")
+    return names
+
+
+Namespaces = Annotated[tuple[str, ...], pydantic_settings.NoDecode, pydantic.BeforeValidator(_namespaces)]
+
+
+def _address(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    if not (separator and plain and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError("expected host:port or :port, with a port of 0 to 65535 and an IPv6 address in brackets")
+    return value
 
 
 def _own_namespace() -> str:
@@ -45,6 +68,20 @@ class Settings(pydantic_settings.BaseSettings):
         description="Namespace of the operator; a ClusterScmAccount's Secret is read there. "
         "Default: the Pod's own, else scm-csr-operator.",
     )
+    watch_namespaces: Namespaces = pydantic.Field(
+        (), description="Namespaces whose resources are worked on, comma-separated; none: all namespaces."
+    )
+    cluster_accounts: bool = pydantic.Field(
+        default=True, description="Serve ClusterScmAccounts; without, they need not be readable."
+    )
+    secrets_watch: bool = pydantic.Field(
+        default=True,
+        description="Watch Secrets (metadata only). Without, only get on Secrets is needed, and their changes are "
+        "found on retry and resync.",
+    )
+    lease_name: str = pydantic.Field(
+        "scm-csr-operator", description="Name of the Lease; replicas of one installation share it, and no others."
+    )
     workers: int = pydantic.Field(32, ge=1, le=256, description="Uploads that are worked on at the same time.")
     call_timeout: Annotated[float, pydantic.Field(gt=0, le=30)] = pydantic.Field(
         30.0, description="Deadline in seconds of a whole call to SCM, token and connecting included; at most 30."
@@ -61,7 +98,7 @@ class Settings(pydantic_settings.BaseSettings):
         10.0, description="Seconds after its last renewal in which a leader still begins something."
     )
     retry_period: Seconds = pydantic.Field(
-        2.0, description="Seconds between two renewals of the leader, and two looks of those that wait."
+        2.0, description="Seconds between two renewals of the leader; those that wait look twice as often."
     )
     settle_time: Seconds = pydantic.Field(
         30.0, description="Seconds after a call's deadline in which SCM may still store what was sent."
@@ -75,6 +112,16 @@ class Settings(pydantic_settings.BaseSettings):
     shutdown_timeout: Seconds = pydantic.Field(
         45.0, description="Seconds that a stop may take to end calls in flight and write their outcome."
     )
+    listen: Annotated[str, pydantic.AfterValidator(_address)] = pydantic.Field(
+        ":8080",
+        description="Address for /livez, /readyz and /metrics as host:port; no host: all interfaces, port 0: a free "
+        "one, which the log names.",
+    )
+    stall_timeout: Seconds = pydantic.Field(
+        300.0,
+        description="Seconds without any movement of a watch or a worker after which /livez fails; bookmarks come "
+        "every 60 s, and one call may take 30 s, so less than 180 ends processes that are well.",
+    )
     allow_insecure_loopback: bool = pydantic.Field(
         default=False, description="Allow accounts whose endpoint is plain http on loopback (a simulator)."
     )
@@ -84,6 +131,12 @@ class Settings(pydantic_settings.BaseSettings):
     log_format: Literal["json", "text"] = pydantic.Field(
         "json", description="json: one object a line; text: for a terminal."
     )
+
+    @property
+    def listen_on(self) -> tuple[str | None, int]:
+        """Return host (None for all interfaces) and port of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]") or None, int(port)
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -122,7 +175,7 @@ def _complaint(problem: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if not name:
         return str(problem["msg"]).removeprefix("Value error, ")
-    return f"{_flag(name)}: {problem['msg']}, found {problem['input']!r}"
+    return f"{_flag(name)}: {str(problem['msg']).removeprefix('Value error, ')}, found {problem['input']!r}"
 
 
 def _flag(name: str) -> str:

@@ -132,6 +132,7 @@ def aftermath(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "resources": world.plane.kubectl("get", kinds, "-A", "-o", "json").stdout,
             "Leases and ConfigMaps": world.plane.kubectl("get", "leases,configmaps", "-A", "-o", "json").stdout,
             "requests of the simulator": simulator.admin.get("requests").text,
+            "metrics and probes": "\n".join(world.operator.get(path)[1] for path in ("/metrics", "/livez", "/readyz")),
         }
         simulator.faults()  # the page shows the rules, with what they make the service repeat
         places["page of the simulator"] = simulator.admin.get("").text
@@ -203,6 +204,7 @@ _PLACES = [
     "Leases and ConfigMaps",
     "requests of the simulator",
     "page of the simulator",
+    "metrics and probes",
 ]
 
 
@@ -226,6 +228,14 @@ def test_what_the_services_said_is_shown(aftermath: Aftermath) -> None:
         assert "SCM.0005" in aftermath.places[place]
     assert "[PEM removed]" in aftermath.places["resources"]
     assert set(_OUTCOMES.values()) <= set(re.findall(r'"reason": "(\w+)"', aftermath.places["Events"]))
+
+
+def test_metrics_tell_of_the_failures_and_name_no_upload(aftermath: Aftermath) -> None:
+    """Metrics have reasons and answers of all that was tried, and no label is the name of an upload or a CSR."""
+    shown = aftermath.places["metrics and probes"]
+    assert {"Uploaded", "KeyMismatch", "OutcomeUnknown"} <= set(re.findall(r'reason="(\w+)"', shown))
+    assert {"200", "400", "403", "500"} <= set(re.findall(r'code="(\w+)"', shown))
+    assert set(re.findall(r'"([^"]*)"', shown)).isdisjoint({*_OUTCOMES, "deleted", "last", "renamed-after"})
 
 
 def test_the_search_finds_what_is_there(aftermath: Aftermath) -> None:

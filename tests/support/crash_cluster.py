@@ -10,7 +10,7 @@ import httpx
 
 from dev.control_plane import ControlPlane
 from tests.support.waiting import until
-from tests.support.world import GROUP_VERSION, OPERATOR_NAMESPACE, Object
+from tests.support.world import GROUP_VERSION, OPERATOR_NAMESPACE, Object, condition
 
 _UPLOADS = "certificaterequestuploads"
 _PLURALS = {"Secret": "secrets", "ScmAccount": "scmaccounts", "CertificateRequestUpload": _UPLOADS}
@@ -48,6 +48,11 @@ class Cluster:
         """Return all uploads of the cluster."""
         items: list[Object] = self._call("GET", f"/apis/{GROUP_VERSION}/{_UPLOADS}")["items"]
         return items
+
+    def is_ready(self, namespace: str, name: str) -> bool:
+        """Say whether an upload is Ready."""
+        found = self._call("GET", _path(namespace, "CertificateRequestUpload", name))
+        return condition(found, "Ready").get("status") == "True"
 
     def delete(self, namespace: str, name: str) -> Object | None:
         """Ask for an upload's deletion; return it as it was right before, or None if there was none."""

@@ -132,6 +132,10 @@ class FakeCsrStore:
         self.closed = False
         self._scm = scm
 
+    @property
+    def token_life(self) -> None:
+        """Nothing is known of its token."""
+
     async def prepare(self) -> None:
         """Log in, as scripted."""
         await self._arrive("prepare", "prepare")

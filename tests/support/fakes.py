@@ -45,6 +45,7 @@ class FakeSecrets:
     """Secrets, live and as the watch has shown them; implements SecretReader."""
 
     def __init__(self) -> None:
+        self.watched = True
         self.live: dict[account.SecretName, tuple[upload.ObservedSecret, dict[str, bytes]]] = {}
         self.shown: dict[account.SecretName, upload.ObservedSecret] = {}
         self.reads: list[tuple[account.SecretName, list[str]]] = []

@@ -164,6 +164,7 @@ class FakeSecrets:
     """Secrets as one process reads them, at once, and as its watch has shown them; implements SecretReader."""
 
     def __init__(self, api: FakeApi) -> None:
+        self.watched = True
         self._api = api
         self._shown = {name: version for name, (version, _) in api.secrets.items()}
         self._credential = upload.ObservedSecret(CREDENTIAL.name, "uid-of-cred", "1")

@@ -101,6 +101,10 @@ class FakeStore:
         self._tenant = tenant
         self._sender = sender
 
+    @property
+    def token_life(self) -> None:
+        """Nothing is known of its token."""
+
     async def prepare(self) -> None:
         """Get a token; others go on meanwhile, if that takes long."""
         if self._scm.slow_tokens:

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
+
+from tests.support import metrics
 from tests.support.waiting import until
 
 # Short times, so that a test takes seconds; the ratios are those of the defaults.
@@ -23,6 +26,7 @@ FLAGS = {
     "--settle-time": "1",
     "--deletion-deadline": "6",
     "--shutdown-timeout": "15",
+    "--listen": "127.0.0.1:0",
     "--log-level": "debug",
 }
 
@@ -35,15 +39,16 @@ class Operator:
         self._log = log
         self._flags = FLAGS | dict(flags or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._heard = 0
 
-    def replica(self, log: pathlib.Path) -> "Operator":
-        """Return another one with the same settings, and a log of its own; it doesn't run yet."""
-        return Operator(self._kubeconfig, log=log, flags=self._flags)
+    def replica(self, log: pathlib.Path, *, flags: Mapping[str, str] | None = None) -> "Operator":
+        """Return another one with the same settings, or a few others, and a log of its own; it doesn't run yet."""
+        return Operator(self._kubeconfig, log=log, flags=self._flags | dict(flags or {}))
 
     def start(self, *, wait: bool = True) -> None:
         """Start it and, unless told otherwise, return when it has listed everything and works."""
-        flags = [part for flag, value in self._flags.items() for part in (flag, value)]
-        before = len(self.events("Started"))
+        flags = [part for flag, value in self._flags.items() for part in (flag, value) if part]
+        before, self._heard = len(self.events("Started")), len(self.events("Listening"))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "scm_operator", "--allow-insecure-loopback", *flags],
@@ -99,6 +104,29 @@ class Operator:
     def lines(self) -> list[dict[str, Any]]:
         """Return its log as objects; a line that isn't JSON is a failure."""
         return [json.loads(line) for line in self.log().splitlines()]
+
+    @property
+    def url(self) -> str:
+        """Return where it answers probes and shows its metrics, as it has said in its log."""
+        url: str = until(lambda: self.events("Listening")[self._heard :], what="the operator to listen")[-1]["url"]
+        return url
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask it over HTTP; return the status and the body."""
+        answer = httpx.get(self.url + path, timeout=10)
+        return answer.status_code, answer.text
+
+    def probe(self, path: str, *, timeout: float) -> int | None:
+        """Ask as a kubelet does; return the status, or None without an answer in so many seconds."""
+        try:
+            return httpx.get(self.url + path, timeout=timeout).status_code
+        except httpx.TransportError:
+            return None
+
+    def metrics(self) -> metrics.Metrics:
+        """Return what its metrics say now."""
+        _, text = self.get("/metrics")
+        return metrics.Metrics(text)
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return the log lines of one kind ("Started", "Uploaded", …)."""

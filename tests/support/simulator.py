@@ -30,6 +30,11 @@ class Simulator:
             request for request in answer["requests"] if name is None or (request["body"] or {}).get("name") == name
         ]
 
+    def since(self, number: int) -> list[dict[str, Any]]:
+        """Return the requests of all operations that came after the one of that number."""
+        requests: list[dict[str, Any]] = self._get("requests", params={"after": str(number)})["requests"]
+        return requests
+
     def entries(self, *, name: str | None = None) -> list[dict[str, Any]]:
         """Return the CSRs that are stored, oldest first."""
         entries = [entry for entry in self._get("csrs")["csrs"] if name is None or entry["name"] == name]

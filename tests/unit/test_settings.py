@@ -28,13 +28,18 @@ def _variable(name: str) -> str:
 
 def _arguments(name: str, value: str) -> list[str]:
     """Return the flag with its value; a switch has none."""
-    return [_flag(name)] if value == "true" else [f"{_flag(name)}={value}"]
+    switches = {"true": [_flag(name)], "false": ["--no-" + name.replace("_", "-")]}
+    return switches.get(value) or [f"{_flag(name)}={value}"]
 
 
 def _other(name: str) -> str:
     """Return a valid value that isn't the default."""
     return {
         "namespace": "elsewhere",
+        "watch_namespaces": "shop,web",
+        "cluster_accounts": "false",
+        "secrets_watch": "false",
+        "lease_name": "uploads",
         "workers": "7",
         "call_timeout": "5",
         "retry_first": "2",
@@ -47,6 +52,8 @@ def _other(name: str) -> str:
         "settle_time": "31",
         "resync_interval": "0",
         "deletion_deadline": "60",
+        "listen": "127.0.0.1:0",
+        "stall_timeout": "200",
         "allow_insecure_loopback": "true",
         "log_level": "debug",
         "log_format": "text",
@@ -102,7 +109,19 @@ def test_switch_needs_no_value() -> None:
     assert not settings.load(["--no-allow-insecure-loopback"]).allow_insecure_loopback
 
 
+@pytest.mark.parametrize(
+    ("text", "namespaces"),
+    [("", ()), ("shop", ("shop",)), (" shop, web ,", ("shop", "web")), ("shop,web,shop", ("shop", "web"))],
+    ids=["none", "one", "two", "twice"],
+)
+def test_namespaces_are_a_comma_separated_list(text: str, namespaces: tuple[str, ...]) -> None:
+    """Names of namespaces are separated by commas, each counts once, and none means all."""
+    assert settings.load([f"--watch-namespaces={text}"]).watch_namespaces == namespaces
+
+
 BAD = [
+    ("watch_namespaces", "shop,*"),
+    ("watch_namespaces", "Shop"),
     ("workers", "0"),
     ("workers", "257"),
     ("workers", "many"),
@@ -120,6 +139,13 @@ BAD = [
     ("resync_interval", "-1"),
     ("resync_interval", "inf"),
     ("deletion_deadline", "0"),
+    ("listen", "8080"),
+    ("listen", ":http"),
+    ("listen", "127.0.0.1:65536"),
+    ("listen", "127.0.0.1:-1"),
+    ("listen", "::1:8080"),
+    ("listen", "http://127.0.0.1:8080"),
+    ("stall_timeout", "0"),
     ("allow_insecure_loopback", "perhaps"),
     ("log_level", "loud"),
     ("log_format", "xml"),
@@ -140,6 +166,20 @@ def test_bad_value_ends_the_process_and_is_named(
     (line,) = complaint.splitlines()
     for part in (_flag(name), _variable(name), value):
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (":8080", (None, 8080)),
+        ("127.0.0.1:0", ("127.0.0.1", 0)),
+        ("[::1]:9090", ("::1", 9090)),
+        ("localhost:65535", ("localhost", 65535)),
+    ],
+)
+def test_address_is_host_and_port(text: str, address: tuple[str | None, int]) -> None:
+    """An address is a host, in brackets if it is IPv6, or none for all interfaces; and a port, 0 for any."""
+    assert settings.load([f"--listen={text}"]).listen_on == address
 
 
 def test_each_mistake_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,10 @@ Every method that can fail says so by the error tree of domain.errors.
 
 import dataclasses
 import datetime
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, Protocol, TypeAlias
 
-from scm_operator.domain.account import Account, AccountStatus, SecretName
+from scm_operator.domain.account import Account, AccountKey, AccountStatus, SecretName
 from scm_operator.domain.attempt import Attempt, JournalLost
 from scm_operator.domain.csr import Content
 from scm_operator.domain.entry import Entry, ListedEntry, Listing
@@ -36,6 +36,10 @@ class Secret:
 class SecretReader(Protocol):
     """Secrets, read when needed and not kept."""
 
+    @property
+    def watched(self) -> bool:
+        """Say whether a watch tells of changes; without one, whoever waits for a Secret has to look again."""
+
     async def read(self, name: SecretName, *, keys: Collection[str]) -> Secret | None:
         """Read some keys of a Secret live, or None if there is no such Secret.
 
@@ -46,11 +50,22 @@ class SecretReader(Protocol):
         """Return the newest version that the watch or a read has shown of a Secret that is named somewhere."""
 
 
+class TokenLife(NamedTuple):
+    """A token that a login gave: its age, and what is left of its life, in seconds."""
+
+    age: float
+    left: float
+
+
 class CsrStore(Protocol):
     """SCM for one account: where CSRs are stored.
 
     Every call has one deadline for all of it: the account's, or what is handed in.
     """
+
+    @property
+    def token_life(self) -> TokenLife | None:
+        """Return how old the token in hand is; None without one, and for one that no login gave."""
 
     async def prepare(self) -> None:
         """Have a token in hand, so that the next call needs no login. Raises: RetryLater, AccountObstacle."""
@@ -167,3 +182,15 @@ class Journal(Protocol):
 
     def conclude(self, attempt: Attempt) -> None:
         """Take the attempt out, by the next write: surely not stored, or its id is in the resource's status."""
+
+
+NO_ANSWER = UNSENT, LOST = "unsent", "lost"
+"""What stands in place of a status code: surely nothing was sent, or what was sent got no answer."""
+
+
+ScmMeter: TypeAlias = Callable[[AccountKey, str, str, float], None]
+"""Counts a request to SCM or IAM: whose, its operation, its status (or one of `NO_ANSWER`), and the seconds it took."""
+
+ApiMeter: TypeAlias = Callable[[str, str, int | None], None]
+"""Counts a request to the Kubernetes API: verb and resource as RBAC names them (``patch``, ``scmaccounts/status``), and
+its status, None without an answer. Called from any thread."""

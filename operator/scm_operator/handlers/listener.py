@@ -50,14 +50,14 @@ class TriggerListener:
         kind = account.AccountKind.NAMESPACED if namespace else account.AccountKind.CLUSTER
         return account.AccountKey(kind, namespace, name)
 
-    def listed(self, plural: str) -> None:
+    def listed(self, path: str) -> None:
         """A complete list was made."""
-        self._listed.add(plural)
+        self._listed.add(path)
         self._lists.set()
 
-    async def listed_all(self, plurals: tuple[str, ...]) -> None:
+    async def listed_all(self, lists: tuple[str, ...]) -> None:
         """Return when each of the watches has listed once: what changes from now on is told."""
-        while not self._listed.issuperset(plurals):
+        while not self._listed.issuperset(lists):
             await self.listed_again()
 
     async def listed_again(self) -> None:

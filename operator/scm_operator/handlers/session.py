@@ -1,11 +1,13 @@
 """The HTTP session that kopf uses: the operator's own identity, a pace, and an ear for each complete list."""
 
+import urllib.parse
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 import kopf
 
-from scm_operator.handlers import pacing
+from scm_operator.domain import ports
+from scm_operator.handlers import hearing, pacing
 
 Authorization = Callable[[], Awaitable[str | None]]
 
@@ -15,15 +17,21 @@ def open_session(  # noqa: PLR0913 - what a session of kopf's needs
     server: str,
     connector: aiohttp.TCPConnector,
     authorization: Authorization,
-    plurals: tuple[str, ...],
+    lists: tuple[str, ...],
     on_list: Callable[[str], None],
     pacer: pacing.Pacer,
+    on_move: Callable[[str], None] = lambda _: None,
+    meter: ports.ApiMeter = lambda *_: None,
 ) -> kopf.AiohttpSession:
     """Make kopf's session inside kopf's own event loop.
 
-    ``on_list`` is called with the plural when a list of one of the ``plurals`` has begun to arrive: kopf doesn't tell
-    of what was deleted while its watch was down, so somebody has to compare. ``pacer`` outlives the session.
+    ``on_list`` is called with the path when one of the ``lists`` has begun to arrive: kopf doesn't tell of what was
+    deleted while its watch was down, so somebody has to compare. ``pacer`` outlives the session.
+
+    ``on_move`` is told of each sign of life of one of the ``lists``, ``meter`` of each request (see `hearing`).
     """
+    prefix = urllib.parse.urlsplit(server).path.rstrip("/")
+    measure = hearing.middleware(prefix=prefix, lists=lists, on_move=on_move, meter=meter)
 
     async def pace(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         if "continue" in request.url.query:
@@ -50,15 +58,12 @@ def open_session(  # noqa: PLR0913 - what a session of kopf's needs
 
     async def notice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         response = await handler(request)
-        if (
-            response.status == 200
-            and request.url.name in plurals
-            and not {"watch", "continue"} & set(request.url.query)
-        ):
-            on_list(request.url.name)
+        path = request.url.path.removeprefix(prefix)
+        if response.status == 200 and path in lists and not {"watch", "continue"} & set(request.url.query):
+            on_list(path)
         return response
 
-    session = aiohttp.ClientSession(connector=connector, middlewares=(pace, authorize, notice))
+    session = aiohttp.ClientSession(connector=connector, middlewares=(pace, authorize, notice, measure))
     return kopf.AiohttpSession(server=server, default_namespace=None, aiohttp_session=session)
 
 

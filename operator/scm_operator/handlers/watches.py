@@ -16,6 +16,7 @@ import aiohttp
 import kopf
 import uvloop
 
+from scm_operator.domain import ports
 from scm_operator.handlers import pacing, session
 
 _GOODBYE = 2.0  # seconds for kopf's tasks to end
@@ -30,12 +31,12 @@ class Listener(Protocol):
     def gone(self, plural: str, body: Mapping[str, Any]) -> None:
         """A resource was deleted."""
 
-    def listed(self, plural: str) -> None:
+    def listed(self, path: str) -> None:
         """A complete list was made; what was deleted before it may have gone untold."""
 
 
 class Watches:
-    """The watches on some kinds of one API group, in all namespaces."""
+    """The watches on some kinds of one API group, in all namespaces or in some; ``lists`` are the paths of these."""
 
     def __init__(  # noqa: PLR0913 - what kopf's session needs
         self,
@@ -43,17 +44,24 @@ class Watches:
         group: str,
         version: str,
         plurals: tuple[str, ...],
+        namespaces: tuple[str, ...],
+        lists: tuple[str, ...],
         server: str,
         ssl_context: ssl.SSLContext,
         authorization: session.Authorization,
         listener: Listener,
+        on_move: Callable[[str], None],
+        meter: ports.ApiMeter,
     ) -> None:
         self._registry = kopf.OperatorRegistry()
         self._server = server
         self._ssl_context = ssl_context
         self._authorization = authorization
         self._listener = listener
-        self._plurals = plurals
+        self._on_move = on_move
+        self._meter = meter
+        self._namespaces = namespaces
+        self._lists = lists
         self._stop: Callable[[], object] = lambda: None
         self._logins = 0
         self._pacer = pacing.Pacer()
@@ -89,7 +97,12 @@ class Watches:
         stop = asyncio.Event()
         self._stop = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set)
         tasks = await kopf.spawn_tasks(
-            registry=self._registry, standalone=True, clusterwide=True, stop_flag=stop, settings=_settings()
+            registry=self._registry,
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=stop,
+            settings=_settings(),
         )
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         self._end(next((error for task in done if not task.cancelled() and (error := task.exception())), None))
@@ -127,9 +140,11 @@ class Watches:
                 server=self._server,
                 connector=aiohttp.TCPConnector(limit=16, ssl=self._ssl_context),
                 authorization=self._authorization,
-                plurals=self._plurals,
-                on_list=lambda plural: self._tell(self._listener.listed, plural),
+                lists=self._lists,
+                on_list=lambda path: self._tell(self._listener.listed, path),
                 pacer=self._pacer,
+                on_move=self._on_move,
+                meter=self._meter,
             )
 
 

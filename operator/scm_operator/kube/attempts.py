@@ -39,6 +39,11 @@ class Attempts:
             self._text = journal_format.encode(self._all.values())
         return self._text
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes `text` has."""
+        return self._bytes
+
     def check_room(self, new: attempt.Attempt) -> None:
         """Raises: RetryLater with reason JournalFull when there is none for one more of its account."""
         of_account = self._accounts[new.tenant.account]

@@ -14,9 +14,15 @@ import aiohttp
 import kubernetes.aio.client
 import kubernetes.aio.config
 
-from scm_operator.domain import errors
+from scm_operator.domain import errors, ports
+from scm_operator.kube import asked
 
 _USER_AGENT = "scm-csr-operator"
+METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+"""What to accept to get no more of an object than its metadata; ``{}`` is ``List`` for a list, nothing for a watch.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/, section "Metadata-only fetches".
+"""
 _TIMEOUT = 30.0
 """Seconds for one request that isn't a watch."""
 
@@ -40,6 +46,7 @@ class Kubernetes:
 
     endpoint: Endpoint
     api: kubernetes.aio.client.ApiClient
+    meter: ports.ApiMeter = dataclasses.field(default=lambda *_: None, repr=False)
 
     async def request(  # noqa: PLR0913 - what an HTTP request has
         self,
@@ -61,8 +68,14 @@ class Kubernetes:
             headers["Authorization"] = authorization
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
         url = f"{self.endpoint.server}{path}" + (f"?{urllib.parse.urlencode(parameters)}" if parameters else "")
-        answer = await self.api.call_api(method, url, headers, body, _request_timeout=timeout)
+        verb, resource = asked.verb_and_resource(method, path, watch="watch" in parameters)
+        try:
+            answer = await self.api.call_api(method, url, headers, body, _request_timeout=timeout)
+        except BaseException:
+            self.meter(verb, resource, None)
+            raise
         response: aiohttp.ClientResponse = answer.response
+        self.meter(verb, resource, response.status)
         return response
 
 
@@ -71,10 +84,10 @@ class NoCluster(Exception):  # noqa: N818 - reads as what is the matter
 
 
 @contextlib.asynccontextmanager
-async def connect(*, connections: int) -> AsyncIterator[Kubernetes]:
+async def connect(*, connections: int, meter: ports.ApiMeter = lambda *_: None) -> AsyncIterator[Kubernetes]:
     """Open a client as $KUBECONFIG says, else as the Pod's ServiceAccount; ``connections`` bounds its pool.
 
-    A projected token is read again every minute. Raises: NoCluster.
+    ``meter`` counts its requests. A projected token is read again every minute. Raises: NoCluster.
     """
     configuration = await _configuration()
     configuration.connection_pool_maxsize = connections
@@ -89,6 +102,7 @@ async def connect(*, connections: int) -> AsyncIterator[Kubernetes]:
                 authorization=lambda: configuration.get_api_key_with_prefix("BearerToken", alias="authorization"),
             ),
             api=api,
+            meter=meter,
         )
 
 

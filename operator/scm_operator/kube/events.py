@@ -41,15 +41,24 @@ class EventSink:
         The API server refuses an Event about an object of another namespace: it is about the operator's Lease, and
         the resource is ``related``.
         """
-        body = self._event(self._namespace, key.name, reason="Orphaned", message=f"{key}: {message}", warning=True)
+        body = self._own_event(key.name, reason="Orphaned", message=f"{key}: {message}", action="Upload")
+        self._put(self._namespace, body | {"related": _upload_reference(key, uid=uid)})
+
+    def overlap(self, message: str | None) -> None:
+        """Queue a Warning, at the operator's Lease, that another installation serves the same namespaces, if so."""
+        if message is None:
+            return
+        self._put(self._namespace, self._own_event(self._lease, reason="Overlap", message=message, action="Lead"))
+
+    def _own_event(self, name: str, *, reason: str, message: str, action: str) -> dict[str, Any]:
         regarding = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "namespace": self._namespace,
             "name": self._lease,
         }
-        related = _upload_reference(key, uid=uid)
-        self._put(self._namespace, body | {"action": "Upload", "regarding": regarding, "related": related})
+        body = self._event(self._namespace, name, reason=reason, message=message, warning=True)
+        return body | {"action": action, "regarding": regarding}
 
     def _event(self, namespace: str, name: str, *, reason: str, message: str, warning: bool) -> dict[str, Any]:
         return {

@@ -62,6 +62,11 @@ class LeaseJournal:
         """Return the attempts that aren't concluded."""
         return self._attempts.all()
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes the attempts take in the Lease."""
+        return self._attempts.size
+
     def of(self, uid: str) -> tuple[attempt.Attempt, ...]:
         """Return a resource's attempts that aren't concluded, oldest first."""
         return self._attempts.of(uid)

@@ -16,6 +16,7 @@ from scm_operator.kube import client, held_lease, journal_format, lease_object
 
 _log = logging.getLogger(__name__)
 _JITTER = 0.2  # of the retry period, at most, and never earlier
+_LOOKING = 0.5  # retry periods between two looks at a Lease that another one holds: it may be given back any moment
 _SLOWEST = 5  # retry periods between two tries while the API server refuses
 _MOST = 2**31 - 1  # leaseTransitions is an int32
 
@@ -81,7 +82,7 @@ class Elector:
                 self._complain(str(error))
             if held:
                 return held
-            await asyncio.sleep(self.pause() * min(max(failures, 1), _SLOWEST))
+            await asyncio.sleep(self.pause() * min(max(failures, _LOOKING), _SLOWEST))
 
     def pause(self) -> float:
         """Return the seconds to the next look or renewal: the retry period and a little more."""

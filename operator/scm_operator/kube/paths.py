@@ -14,12 +14,14 @@ def path_of(*names: str) -> str:
     return "".join(f"/{urllib.parse.quote(name, safe='')}" for name in names)
 
 
-SECRETS = path_of("api", "v1", "secrets")
+def secrets(namespace: str = "") -> str:
+    """Return the path of all Secrets, of one namespace if it is given."""
+    return path_of("api", "v1", *(("namespaces", namespace) if namespace else ()), "secrets")
 
 
 def secret(name: account.SecretName) -> str:
     """Return the path of a Secret."""
-    return path_of("api", "v1", "namespaces", name.namespace, "secrets", name.name)
+    return secrets(name.namespace) + path_of(name.name)
 
 
 def events(namespace: str) -> str:
@@ -37,9 +39,9 @@ def lease(namespace: str, name: str) -> str:
     return leases(namespace) + path_of(name)
 
 
-def kind(plural: str) -> str:
-    """Return the path of all resources of one of our kinds, in all namespaces."""
-    return path_of("apis", kube.GROUP, kube.VERSION, plural)
+def kind(plural: str, *, namespace: str = "") -> str:
+    """Return the path of all resources of one of our kinds, of one namespace if it is given."""
+    return path_of("apis", kube.GROUP, kube.VERSION, *(("namespaces", namespace) if namespace else ()), plural)
 
 
 def of(key: upload.UploadKey | account.AccountKey) -> str:
@@ -50,4 +52,4 @@ def of(key: upload.UploadKey | account.AccountKey) -> str:
         plural = kube.ACCOUNTS
     else:
         return kind(kube.CLUSTER_ACCOUNTS) + path_of(key.name)
-    return path_of("apis", kube.GROUP, kube.VERSION, "namespaces", key.namespace, plural, key.name)
+    return kind(plural, namespace=key.namespace) + path_of(key.name)

@@ -2,14 +2,14 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from scm_operator.domain import errors, upload
 from scm_operator.kube import client, paths
 
 _log = logging.getLogger(__name__)
-_PAGE = 500
+_PAGE, _PAGE_OF_VERSIONS = 500, 2000
 R = TypeVar("R")
 
 
@@ -22,26 +22,50 @@ class Listing(Generic[R]):
     resource_version: str
 
 
-async def list_all(kubernetes: client.Kubernetes, plural: str, *, parse: Callable[[dict[str, Any]], R]) -> Listing[R]:
-    """List a kind in all namespaces, page by page; what can't be parsed is logged, and only its name listed.
+async def list_all(
+    kubernetes: client.Kubernetes, lists: tuple[str, ...], *, parse: Callable[[dict[str, Any]], R]
+) -> Listing[R]:
+    """List a kind at all its paths, page by page; what can't be parsed is logged, and only its name listed.
+
+    The resourceVersion of several lists is that of the first: what is older than that is in one of them, or gone.
 
     Raises: ApiServerError; Gone when the kind isn't installed.
     """
     items: list[R] = []
     names: set[tuple[str, str]] = set()
-    token: str | None = None
-    while True:
-        page = await _page(kubernetes, plural, limit=_PAGE, token=token)
-        for body in page.get("items") or ():
-            name = (body["metadata"].get("namespace", ""), body["metadata"]["name"])
-            names.add(name)
-            try:
-                items.append(parse(body))
-            except errors.InvalidResource as error:
-                _log.error("%s %s: %s", plural, "/".join(filter(None, name)), error)
-        token = page["metadata"].get("continue")
-        if not token:
-            return Listing(tuple(items), frozenset(names), page["metadata"]["resourceVersion"])
+    versions: list[str] = []
+    for path in lists:
+        async for page in _pages(kubernetes, path):
+            for body in page.get("items") or ():
+                name = (body["metadata"].get("namespace", ""), body["metadata"]["name"])
+                names.add(name)
+                try:
+                    items.append(parse(body))
+                except errors.InvalidResource as error:
+                    _log.error("%s %s: %s", path.rpartition("/")[2], "/".join(filter(None, name)), error)
+        versions.append(page["metadata"]["resourceVersion"])
+    return Listing(tuple(items), frozenset(names), versions[0])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Versions:
+    """The resourceVersion of each resource of a kind, by namespace and name, as of one resourceVersion."""
+
+    versions: Mapping[tuple[str, str], str]
+    resource_version: str
+
+
+async def list_versions(kubernetes: client.Kubernetes, lists: tuple[str, ...]) -> Versions:
+    """List a kind's versions at all its paths, and nothing else of it. Raises: ApiServerError."""
+    versions: dict[tuple[str, str], str] = {}
+    as_of: list[str] = []
+    for path in lists:
+        async for page in _pages(kubernetes, path, accept=client.METADATA.format("List"), limit=_PAGE_OF_VERSIONS):
+            for item in page.get("items") or ():
+                metadata = item["metadata"]
+                versions[metadata["namespace"], metadata["name"]] = metadata["resourceVersion"]
+        as_of.append(page["metadata"]["resourceVersion"])
+    return Versions(versions, as_of[0])
 
 
 async def check_listable(kubernetes: client.Kubernetes, path: str) -> None:
@@ -49,9 +73,17 @@ async def check_listable(kubernetes: client.Kubernetes, path: str) -> None:
     await client.call(kubernetes.request("GET", path, query={"limit": 1}), what=f"list {path}")
 
 
-async def _page(kubernetes: client.Kubernetes, plural: str, *, limit: int, token: str | None) -> dict[str, Any]:
-    request = kubernetes.request("GET", paths.kind(plural), query={"limit": limit, "continue": token})
-    return await client.call(request, what=f"list {plural}")
+async def _pages(
+    kubernetes: client.Kubernetes, path: str, *, accept: str = "application/json", limit: int = _PAGE
+) -> AsyncIterator[dict[str, Any]]:
+    token: str | None = None
+    while True:
+        request = kubernetes.request("GET", path, query={"limit": limit, "continue": token}, accept=accept)
+        page = await client.call(request, what=f"list {path}")
+        yield page
+        token = page["metadata"].get("continue")
+        if not token:
+            return
 
 
 class UploadReader:

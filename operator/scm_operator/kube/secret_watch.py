@@ -5,9 +5,10 @@ versions only. Of Secrets that nobody names nothing is kept, so memory doesn't g
 """
 
 import asyncio
+import functools
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,6 @@ from scm_operator.domain import account, errors, upload
 from scm_operator.kube import client, paths, secrets
 
 _log = logging.getLogger(__name__)
-_AS_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _PAGE = 1000
 # Seconds after which the API server ends a watch in order, and after which it is cut off.
 _WATCH, _WATCH_AT_MOST = 290, 330.0
@@ -37,12 +37,20 @@ class SecretWatch:
         self,
         kubernetes: client.Kubernetes,
         *,
+        path: str,
         versions: secrets.Versions,
         on_change: Callable[[account.SecretName], None],
+        on_move: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Take the ``path`` of the Secrets to watch: all, or those of a namespace.
+
+        ``on_move`` is told that path whenever the watch gets on, a failure included: a sign of life.
+        """
         self._kubernetes = kubernetes
+        self._path = path
         self._versions = versions
         self._on_change = on_change
+        self._moved = functools.partial(on_move, path)
         self._resource_version: str | None = None
 
     async def sync(self) -> None:
@@ -61,6 +69,8 @@ class SecretWatch:
             if not token:
                 break
         for name, uid in self._versions.missing_from(listed):
+            if self._path not in {paths.secrets(), paths.secrets(name.namespace)}:
+                continue  # another watch's
             self._versions.remove(name, uid=uid)
             changed.append(name)
         self._resource_version = page["metadata"]["resourceVersion"]
@@ -78,6 +88,7 @@ class SecretWatch:
     async def _watch_once(self) -> bool:
         """Watch until the stream ends, for whatever cause. Return True if anything came, or if it has lasted."""
         alive, since = False, asyncio.get_running_loop().time()
+        self._moved()
         try:
             if self._resource_version is None:
                 await self.sync()
@@ -94,8 +105,9 @@ class SecretWatch:
         return alive or asyncio.get_running_loop().time() - since > _LASTING
 
     async def _page(self, token: str | None) -> dict[str, Any]:
+        self._moved()
         request = self._kubernetes.request(
-            "GET", paths.SECRETS, query={"limit": _PAGE, "continue": token}, accept=_AS_METADATA.format("List")
+            "GET", self._path, query={"limit": _PAGE, "continue": token}, accept=client.METADATA.format("List")
         )
         return await client.call(request, what="list Secrets (metadata only)")
 
@@ -106,15 +118,16 @@ class SecretWatch:
             "resourceVersion": self._resource_version,
             "timeoutSeconds": _WATCH,
         }
-        response = await self._kubernetes.request(
-            "GET", paths.SECRETS, query=query, accept=_AS_METADATA.format(""), timeout=_WATCH_AT_MOST
-        )
+        async with asyncio.timeout(_SILENCE):  # who takes a request and never answers it is silent, too
+            response = await self._kubernetes.request(
+                "GET", self._path, query=query, accept=client.METADATA.format(""), timeout=_WATCH_AT_MOST
+            )
         async with response:
             if response.status >= 300:
                 if response.status == 410:
                     raise Expired
                 raise errors.ApiServerError(f"watch Secrets (metadata only): {response.status}")
-            async for line in _lines(response):
+            async for line in _lines(response, on_chunk=self._moved):
                 yield json.loads(line)
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -132,12 +145,33 @@ class SecretWatch:
             self._on_change(name)
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+class SecretWatches:
+    """The watches on the Secrets of an installation: one, one a namespace, or none."""
+
+    def __init__(self, watches: Sequence[SecretWatch]) -> None:
+        self._watches = watches
+
+    async def sync(self) -> None:
+        """List all Secrets' metadata once. Raises: ApiServerError."""
+        for watch in self._watches:
+            await watch.sync()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        if not self._watches:
+            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as tasks:
+            for watch in self._watches:
+                tasks.create_task(watch.run())
+
+
+async def _lines(response: aiohttp.ClientResponse, *, on_chunk: Callable[[], None]) -> AsyncIterator[bytes]:
     """Split the stream by hand: aiohttp's line reader refuses lines beyond its buffer, annotations can have 256 KiB."""
     rest = b""
     while True:
         async with asyncio.timeout(_SILENCE):
             chunk = await response.content.readany()
+        on_chunk()
         if not chunk:
             return
         *lines, rest = (rest + chunk).split(b"\n")

@@ -65,7 +65,8 @@ class Versions:
 class SecretReader:
     """Implements domain.ports.SecretReader."""
 
-    def __init__(self, kubernetes: client.Kubernetes, *, versions: Versions) -> None:
+    def __init__(self, kubernetes: client.Kubernetes, *, versions: Versions, watched: bool) -> None:
+        self.watched = watched
         self._kubernetes = kubernetes
         self._versions = versions
 

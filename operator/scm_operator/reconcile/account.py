@@ -36,7 +36,9 @@ class AccountReconciler:
         events: ports.EventSink,
         clock: ports.Clock,
         backoff: queue.Backoff,
+        cluster_accounts: bool = True,
     ) -> None:
+        """Take the rooms; ``cluster_accounts`` says whether ClusterScmAccounts are served."""
         self._known = known
         self._uploads = uploads
         self._connector = connector
@@ -45,6 +47,7 @@ class AccountReconciler:
         self._events = events
         self._clock = clock
         self._backoff = backoff
+        self._cluster_accounts = cluster_accounts
         self._connections: dict[accounts.AccountKey, Connection] = {}
         self._departed: dict[accounts.AccountKey, Connection] = {}
         self._admissions: dict[accounts.AccountKey, Admission] = {}
@@ -52,6 +55,8 @@ class AccountReconciler:
         self.on_change: OnAccount = lambda _: None
         self.on_verdict: OnAccount = lambda _: None
         self.on_turn: OnTurn = lambda _: None
+        self.on_wait: Callable[[float], None] = lambda _: None
+        """Told of each turn that an upload is given, with the seconds for which it stood in line."""
 
     async def view(self, wanted: upload.Upload) -> Reached:
         """Return what an upload needs to know of its account, and the connection for it. Raises: ApiServerError."""
@@ -59,7 +64,8 @@ class AccountReconciler:
         account = next((found for key in candidates if (found := self._known.get(key))), None)
         if account is None:
             key = candidates[0] if len(candidates) == 1 else None
-            return observation.AccountView(key, None, choice.not_found(wanted, candidates)), None
+            fault = choice.not_found(wanted, candidates, cluster_accounts=self._cluster_accounts)
+            return observation.AccountView(key, None, fault), None
         return await self._view_of(account)
 
     async def reach(self, tenant: accounts.Tenant) -> Reached | None:
@@ -84,7 +90,11 @@ class AccountReconciler:
         """Return the connection of an account as it is now, made anew if it or its credential changed."""
         async with self._locks[account.key]:
             current = self._connections.get(account.key)
-            if current and self._connector.fits(current, account) and not (anew and current.forbidden):
+            if (
+                current
+                and self._connector.fits(current, account)
+                and not (anew and self._connector.must_look_again(current))
+            ):
                 return current
             fresh = await self._connector.make(account, turns=self._admission(account))
             if current and current.equals(fresh):
@@ -103,12 +113,25 @@ class AccountReconciler:
         turns = self._admissions.get(account.key)
         if turns is None:
             turns = admission.Admission(account.limits, clock=self._clock, wake=self._turn, backoff=self._backoff)
+            turns.on_turn = self._waited
             self._admissions[account.key] = turns
         turns.change_limits(account.limits)
         return turns
 
     def _turn(self, key: upload.UploadKey) -> None:
         self.on_turn(key)
+
+    def _waited(self, seconds: float) -> None:
+        self.on_wait(seconds)
+
+    def admission_of(self, key: accounts.AccountKey) -> Admission | None:
+        """Return an account's line, None if nobody has used it yet."""
+        return self._admissions.get(key)
+
+    def token_of(self, key: accounts.AccountKey) -> ports.TokenLife | None:
+        """Return how old the token is with which an account is called, None if there is none, or that isn't known."""
+        connection = self._connections.get(key)
+        return connection.store.token_life if connection and connection.store else None
 
     async def _replace(self, connection: Connection, *, lost: bool) -> None:
         """Close a connection, unless it is the last that works and entries of deleted uploads wait for it."""
@@ -162,7 +185,7 @@ class AccountReconciler:
         except errors.ApiServerError as error:
             _log.warning("%s: %s", key, error)
             return queue.Retry(at_least=error.retry_after)
-        return queue.Retry(slow=True) if connection.forbidden else None
+        return queue.Retry(slow=True) if self._connector.must_look_again(connection) else None
 
     def _look_again(self, account: accounts.Account, connection: Connection) -> None:
         """A person asks: what waits for an answer of theirs, or for a pause to end, goes on."""

@@ -71,6 +71,8 @@ class Admission(Generic[K]):
         self._turns: dict[K, _Turn] = {}
         self._asked: set[K] = set()  # whose pass was told to wait and has not ended
         self._timer: asyncio.TimerHandle | None = None
+        self.on_turn: Callable[[float], None] = lambda _: None
+        """Told of each turn that is given, with the seconds for which its key stood in line."""
 
     @property
     def paused(self) -> conditions.Verdict | None:
@@ -90,7 +92,7 @@ class Admission(Generic[K]):
     def admit(self, key: K, lane: lanes.Lane) -> Admitted | Waiting:
         """Give the key a turn, or a place in line: once, however often it asks."""
         if key not in self._turns:
-            self._line.add(key, lane)
+            self._line.add(key, lane, now=self._clock.monotonic())
             self._hand_out(asking=key)
         if turn := self._turns.get(key):
             if not turn.taken:
@@ -179,7 +181,7 @@ class Admission(Generic[K]):
         for key, turn in reversed(list(self._turns.items())):
             if not turn.taken:
                 self._end(key, turn)
-                self._line.put_back(key)
+                self._line.put_back(key, now=self._clock.monotonic())
         self._hand_out()
 
     def _tell_the_line(self) -> None:
@@ -196,7 +198,8 @@ class Admission(Generic[K]):
         """Give what turns there are, in the order of the line, and come back when there will be more."""
         now, woken = self._clock.monotonic(), []
         while self._line and self._wait(now) == 0.0:
-            key = self._line.pop()
+            key, since = self._line.pop()
+            self.on_turn(now - since)
             self._bucket.take(now)
             self._turns[key] = _Turn(self._breaker.era)
             if key != asking:

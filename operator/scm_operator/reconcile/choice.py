@@ -24,9 +24,17 @@ def concerns(key: accounts.AccountKey, wanted: upload.Upload) -> bool:
     return key in candidates_of(wanted) or any(record.account == key for record in wanted.status.records)
 
 
-def not_found(wanted: upload.Upload, candidates: tuple[accounts.AccountKey, ...]) -> conditions.Verdict:
-    """Return the verdict on an upload none of whose accounts exists."""
-    if wanted.account:
+def not_found(
+    wanted: upload.Upload, candidates: tuple[accounts.AccountKey, ...], *, cluster_accounts: bool
+) -> conditions.Verdict:
+    """Return the verdict on an upload none of whose accounts exists, or is served: ``cluster_accounts`` may not be."""
+    unserved = not cluster_accounts and candidates[0].kind is accounts.AccountKind.CLUSTER
+    if unserved:
+        message = (
+            f"{candidates[0]} can't be used: this installation of the operator serves no ClusterScmAccounts. Name a "
+            "ScmAccount, or have them served (chart value clusterAccounts.enabled)."
+        )
+    elif wanted.account:
         message = f"spec.accountRef names {candidates[0]}, which does not exist. Create it, or name another."
     elif len(candidates) == 1:
         message = f"{candidates[0]}, to which this was uploaded, does not exist any more. Create it, or name another."

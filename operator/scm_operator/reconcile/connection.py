@@ -106,6 +106,11 @@ class Connector:
         """Return the Secret in which an account's credential is."""
         return account.secret_name(operator_namespace=self.operator_namespace)
 
+    def must_look_again(self, connection: Connection) -> bool:
+        """Say whether the credential may have been mended, and nothing will tell."""
+        faulty = connection.fault is not None or connection.refused is not None
+        return connection.forbidden or (faulty and not self.secrets.watched)
+
     def fits(self, connection: Connection, account: accounts.Account) -> bool:
         """Say whether a connection is the account's as it is now."""
         if (connection.uid, connection.generation) != (account.uid, account.generation):

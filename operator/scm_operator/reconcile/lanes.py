@@ -18,10 +18,10 @@ class Lane(enum.IntEnum):
 
 
 class Lanes(Generic[K]):
-    """Keys in two lanes, each key once, each lane in the order of its adds."""
+    """Keys in two lanes, each key once with the moment since when it waits, each lane in the order of its adds."""
 
     def __init__(self) -> None:
-        self._lanes: tuple[collections.OrderedDict[K, None], ...] = tuple(collections.OrderedDict() for _ in Lane)
+        self._lanes: tuple[collections.OrderedDict[K, float], ...] = tuple(collections.OrderedDict() for _ in Lane)
         self._taken = 0
 
     def __len__(self) -> int:
@@ -33,27 +33,36 @@ class Lanes(Generic[K]):
     def __iter__(self) -> Iterator[K]:
         return iter([key for lane in self._lanes for key in lane])
 
-    def add(self, key: K, lane: Lane) -> None:
+    @property
+    def oldest(self) -> float | None:
+        """Return since when the key waits that waits for the longest, None if none does; as slow as there are keys."""
+        return min((since for lane in self._lanes for since in lane.values()), default=None)
+
+    def count(self, lane: Lane) -> int:
+        """Return how many keys wait in a lane."""
+        return len(self._lanes[lane])
+
+    def add(self, key: K, lane: Lane, *, now: float) -> None:
         """Put a key last in its lane; one that waits keeps its place, or moves to the fresh lane, never out of it."""
         if lane is Lane.FRESH:
-            self._lanes[Lane.RETRY].pop(key, None)
-        elif key in self._lanes[Lane.FRESH]:
-            return
-        self._lanes[lane][key] = None
+            now = self._lanes[Lane.RETRY].pop(key, now)
+            self._lanes[lane].setdefault(key, now)
+        elif key not in self._lanes[Lane.FRESH]:
+            self._lanes[lane].setdefault(key, now)
 
-    def put_back(self, key: K) -> None:
+    def put_back(self, key: K, *, now: float) -> None:
         """Put a key that was taken and couldn't be used ahead of all."""
         self.remove(key)
-        self._lanes[Lane.FRESH][key] = None
+        self._lanes[Lane.FRESH][key] = now
         self._lanes[Lane.FRESH].move_to_end(key, last=False)
 
-    def pop(self) -> K:
-        """Take the key whose turn it is. Raises: KeyError when there is none."""
+    def pop(self) -> tuple[K, float]:
+        """Take the key whose turn it is, and say since when it waits. Raises: KeyError when there is none."""
         later_first = self._taken % _FAIRNESS == _FAIRNESS - 1
         for lane in self._lanes[::-1] if later_first else self._lanes:
             if lane:
                 self._taken += 1
-                return lane.popitem(last=False)[0]
+                return lane.popitem(last=False)
         raise KeyError
 
     def remove(self, key: K) -> None:

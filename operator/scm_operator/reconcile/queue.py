@@ -13,7 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from typing import Generic, TypeAlias, TypeVar
 
-from scm_operator.reconcile import lanes
+from scm_operator.reconcile import lanes, pace
 
 _log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
@@ -63,7 +63,7 @@ class WorkQueue(Generic[K]):
         self._most = workers
         self._backoff = backoff
         self._waiting: lanes.Lanes[K] = lanes.Lanes()
-        self._handled: set[K] = set()
+        self._handled: pace.Pace[K] = pace.Pace()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -72,6 +72,9 @@ class WorkQueue(Generic[K]):
         self._hire: Callable[[], object] | None = None
         self._stopping = False
         self._wakeup = asyncio.Event()
+        self._told: set[K] = set()
+        self.retries = 0
+        """How many passes have ended with a `Retry`."""
 
     def add(self, key: K, *, lane: Lane = Lane.FRESH) -> None:
         """Queue a key, at once; a delay that it waits for is over."""
@@ -80,7 +83,7 @@ class WorkQueue(Generic[K]):
         if key in self._handled:
             self._again.add(key)
             return
-        self._waiting.add(key, lane)
+        self._waiting.add(key, lane, now=asyncio.get_running_loop().time())
         self._wakeup.set()
 
     def add_later(self, key: K, *, delay: float) -> None:
@@ -98,6 +101,48 @@ class WorkQueue(Generic[K]):
         """Return how many keys wait for a worker now, delayed ones left out."""
         return len(self._waiting)
 
+    def waiting(self, lane: Lane) -> int:
+        """Return how many keys of a lane wait for a worker now."""
+        return self._waiting.count(lane)
+
+    @property
+    def delayed(self) -> int:
+        """Return how many keys wait for their delay to be over."""
+        return len(self._timers)
+
+    @property
+    def busy(self) -> int:
+        """Return how many keys are handled."""
+        return len(self._handled)
+
+    @property
+    def oldest(self) -> float:
+        """Return the seconds for which the key waits that waits for a worker the longest."""
+        since = self._waiting.oldest
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+    def moved(self) -> None:
+        """Note that the handler which calls this gets on: its key isn't stuck. For a step that may take long."""
+        self._handled.move()
+
+    def stall(self, longest: float) -> str | None:
+        """Say what hasn't moved for longer than so many seconds, None if nothing should have.
+
+        A key at hand without a step, or keys that wait although there are workers for them. A long line before workers
+        that are all busy is none; nor is a key that waits for its delay, or for its turn in an account's line.
+        """
+        stuck = self._handled.stuck(longest)
+        for key in stuck:
+            if key not in self._told:
+                _log.error("%s: at hand for longer than %g s without a step", key, longest, extra={"event": "Stuck"})
+        self._told = set(stuck)
+        if stuck:
+            return f"{len(stuck)} of {self.busy} keys at hand have made no step for more than {longest:g} s"
+        if self._hire is None or self._stopping or self.busy - self._outside >= self._most:
+            return None
+        idle = min(self.oldest, asyncio.get_running_loop().time() - self._handled.taken)
+        return f"{len(self)} keys wait, and none was taken for {idle:.0f} s" if idle > longest else None
+
     @contextlib.asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
         """Wait for somebody else's service: meanwhile another worker takes this one's place.
@@ -107,10 +152,12 @@ class WorkQueue(Generic[K]):
         self._outside += 1
         if self._hire and not self._stopping and self._workers - self._outside < self._most:
             self._hire()
+        self.moved()
         try:
             yield
         finally:
             self._outside -= 1
+            self.moved()
 
     async def run(self, handle: Callable[[K], Awaitable[Answer]]) -> None:
         """Handle keys until `stop`; return when those being handled then are done. No handler is ever cancelled."""
@@ -120,6 +167,7 @@ class WorkQueue(Generic[K]):
                 self._workers += 1
                 group.create_task(self._work(handle))
 
+            self._handled.begin()
             for _ in range(self._most):
                 hire()
             self._hire = hire
@@ -133,10 +181,10 @@ class WorkQueue(Generic[K]):
 
     async def _work(self, handle: Callable[[K], Awaitable[Answer]]) -> None:
         while await self._is_next():
-            key = self._waiting.pop()
-            self._handled.add(key)
+            key, _ = self._waiting.pop()
+            self._handled.take(key)
             answer = await _guarded(handle, key)
-            self._handled.discard(key)
+            self._handled.put_down(key)
             self._finish(key, answer)
         self._workers -= 1
 
@@ -153,6 +201,7 @@ class WorkQueue(Generic[K]):
         if answer is None:
             self._failures.pop(key, None)
         elif isinstance(answer, Retry):
+            self.retries += 1
             self._failures[key] = self._failures.get(key, 0) + 1
         if key in self._again:
             self._again.discard(key)

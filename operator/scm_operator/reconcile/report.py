@@ -2,12 +2,14 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable
 
 from scm_operator.domain import conditions, errors, ports, reasons, upload
 from scm_operator.domain.rows import wanted as rows
 from scm_operator.reconcile import cache
 
 _log = logging.getLogger(__name__)
+OnUpload = Callable[[upload.Upload], None]
 UploadCache = cache.Cache[upload.UploadKey, upload.Upload]
 _NORMAL = frozenset(
     {
@@ -32,6 +34,11 @@ class Reporter:
         self._journal = journal
         self.unsure: set[upload.UploadKey] = set()
         """Uploads with a write whose answer was lost: it may still come, and then somebody has to look again."""
+        self.on_first_ready: OnUpload = lambda _: None
+        """Told of each upload that is Ready for the first time, as it was before."""
+        self._firsts = _Firsts()
+        self.orphans = 0
+        """How many times it was told that something is left in SCM."""
 
     async def write(self, about: upload.Upload, status: upload.Status) -> None:
         """Write a status unless it is there already. Raises: ApiServerError (Conflict, Gone)."""
@@ -61,6 +68,8 @@ class Reporter:
             raise
         self.unsure.discard(about.key)
         self._known.refresh(written)
+        if self._firsts.is_first(about, status):
+            self.on_first_ready(about)
         if status.ready and _told(about.status) != _told(status):
             self._tell(about, status, status.ready)
 
@@ -70,6 +79,7 @@ class Reporter:
 
     def orphaned(self, about: upload.UploadKey, *, uid: str, message: str) -> None:
         """Tell that an entry is (or may be) in SCM and no resource says so."""
+        self.orphans += 1
         _log.warning("%s: %s", about, message, extra={"event": "Orphaned", "upload": str(about)})
         self._events.publish_orphan(about, uid=uid, message=message)
 
@@ -85,6 +95,29 @@ class Reporter:
             extra={"event": ready.reason, "upload": str(about.key), "generation": about.generation},
         )
         self._events.publish(about, reason=ready.reason, message=message, warning=not normal)
+
+
+class _Firsts:
+    """Tells the first time that an upload is Ready from later ones; a status alone doesn't, after an entry was lost."""
+
+    def __init__(self) -> None:
+        self._recorded: set[str] = set()  # uids of those that have their first entry, and aren't Ready yet
+        self._lost: set[str] = set()  # uids of those whose entry is gone
+
+    def is_first(self, about: upload.Upload, status: upload.Status) -> bool:
+        """Take in a status that was written, and say whether it is the first that is Ready."""
+        before = about.status
+        if before.record and not status.record:
+            self._lost.add(about.uid)
+        if status.record and not (before.record or before.history):
+            if about.uid in self._lost:
+                self._lost.discard(about.uid)
+            else:
+                self._recorded.add(about.uid)
+        if about.uid not in self._recorded or status.ready is None or status.ready.status != conditions.TRUE:
+            return False
+        self._recorded.discard(about.uid)
+        return True
 
 
 def _told(status: upload.Status) -> tuple[str | None, ...]:

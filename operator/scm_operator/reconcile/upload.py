@@ -59,6 +59,8 @@ class UploadReconciler:
         self._groups = groups
         groups.wake = self._woken
         self.on_higher_term: Callable[[], None] = lambda: None
+        self.on_step: Callable[[], None] = lambda: None
+        """Told before each step of a visit: it gets on."""
 
     def _woken(self, key: upload.UploadKey) -> None:
         self.wake(key)
@@ -117,6 +119,7 @@ class UploadReconciler:
 
     async def _steps(self, seen: visit.Visit) -> Result:
         for _ in range(_MOST_STEPS):
+            self.on_step()
             current = self._known.get(seen.key)
             if wait := await self._departing.let_go(seen.key, current):
                 self._come_back(seen.key, wait)
@@ -165,7 +168,7 @@ class UploadReconciler:
             case actions.Report():
                 await self._report(current, action)
                 self._looked_at(seen)
-                return True, None
+                return True, self._look_again(action.verdict, seen)
             case actions.ReadSecrets():
                 await self._read(at, seen)
             case _:
@@ -191,6 +194,11 @@ class UploadReconciler:
             if not isinstance(at.observed.memory, observation.Claimed):
                 raise
             seen.wanted = observation.Unreadable(conditions.Verdict(obstacle.reason, obstacle.message), ())
+
+    def _look_again(self, verdict: conditions.Verdict, seen: visit.Visit) -> Result:
+        """Come back for a Secret that isn't as it should be, where no watch tells of its change."""
+        waits = isinstance(seen.wanted, observation.Unreadable) and verdict.ready != conditions.TRUE
+        return queue.Retry() if waits and not self._secrets.watched else None
 
     def _looked_at(self, seen: visit.Visit) -> None:
         self._memory.resync.discard(seen.key)

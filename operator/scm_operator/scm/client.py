@@ -1,6 +1,7 @@
 """SCM for one account, behind the port CsrStore."""
 
 import asyncio
+import dataclasses
 import functools
 import logging
 import urllib.parse
@@ -21,6 +22,16 @@ _Secrets = Callable[[], Iterable[str]]
 _T = TypeVar("_T")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent, under the name that SCM's API reference gives it."""
+
+    operation: str
+    method: str
+    path: str
+    body: bytes = dataclasses.field(default=b"", repr=False)
+
+
 class ScmClient:
     """Keeps CSRs of one account.
 
@@ -38,6 +49,11 @@ class ScmClient:
         self._clock = clock
         self._timeout = timeout
 
+    @property
+    def token_life(self) -> ports.TokenLife | None:
+        """Return how old the token in hand is; None without one, and for one that no login gave."""
+        return self._tokens.life
+
     async def prepare(self) -> None:
         """Have a token in hand, so that the next call needs no login. Raises: RetryLater, AccountObstacle."""
         await _in_time(self._tokens.prepare(), transport.Deadline.after(self._timeout))
@@ -50,7 +66,8 @@ class ScmClient:
         """
         body = wire.upload_body(content, name=name)
         secrets = functools.partial(wire.secrets_of, content)
-        outcome = await self._call("POST", _PATH + "/upload", body, seconds=timeout, secrets=secrets)
+        request = _Request("UploadCsr", "POST", _PATH + "/upload", body)
+        outcome = await self._call(request, seconds=timeout, secrets=secrets)
         match outcome:
             case transport.NoAnswer():
                 raise answers.upload_unanswered(outcome, service=self._link.name)
@@ -66,7 +83,7 @@ class ScmClient:
 
         Raises: RetryLater, NeedsChange; Blocked (EntryMissing) when there is no such entry.
         """
-        outcome = await self._ask("PUT", _path_of(scm_id), wire.rename_body(name=name))
+        outcome = await self._ask(_Request("UpdateCsr", "PUT", _path_of(scm_id), wire.rename_body(name=name)))
         if isinstance(outcome, wire.Refusal):
             raise answers.rename_refused(outcome, service=self._link.name, scm_id=scm_id)
 
@@ -75,7 +92,7 @@ class ScmClient:
 
         Raises: RetryLater; AccountObstacle (AccessDenied) when listing isn't permitted.
         """
-        outcome = await self._ask("GET", entries.list_path(name))
+        outcome = await self._ask(_Request("ListCsr", "GET", entries.list_path(name)))
         if isinstance(outcome, wire.Refusal):
             raise answers.look_up_refused(outcome, service=self._link.name, action="scm::listCsr")
         listing = entries.read_listing(outcome) if outcome.status == 200 else None
@@ -88,7 +105,7 @@ class ScmClient:
 
         Raises: RetryLater; AccountObstacle (AccessDenied) when showing isn't permitted.
         """
-        outcome = await self._ask("GET", _path_of(scm_id))
+        outcome = await self._ask(_Request("ShowCsr", "GET", _path_of(scm_id)))
         if isinstance(outcome, wire.Refusal):
             if answers.is_gone(outcome):
                 return None
@@ -103,7 +120,7 @@ class ScmClient:
 
         Raises: RetryLater, AccountObstacle, NeedsChange.
         """
-        outcome = await self._ask("DELETE", _path_of(scm_id))
+        outcome = await self._ask(_Request("DeleteCsr", "DELETE", _path_of(scm_id)))
         if isinstance(outcome, wire.Refusal):
             if not answers.is_gone(outcome):
                 raise answers.delete_refused(outcome, service=self._link.name, scm_id=scm_id)
@@ -115,29 +132,32 @@ class ScmClient:
         await self._tokens.aclose()
         await self._link.aclose()
 
-    async def _ask(self, method: str, path: str, body: bytes = b"") -> transport.Answer | wire.Refusal:
+    async def _ask(self, request: "_Request") -> transport.Answer | wire.Refusal:
         """Make a call that is safe to repeat, within the client's own timeout. Raises: RetryLater without an answer."""
-        outcome = await self._call(method, path, body, seconds=self._timeout)
+        outcome = await self._call(request, seconds=self._timeout)
         if isinstance(outcome, transport.NoAnswer):
             raise answers.unanswered(outcome, service=self._link.name)
         return outcome
 
-    async def _call(
-        self, method: str, path: str, body: bytes, *, seconds: float, secrets: _Secrets = tuple
-    ) -> _Outcome:
+    async def _call(self, request: "_Request", *, seconds: float, secrets: _Secrets = tuple) -> _Outcome:
         """Send a request, and once more with a fresh token if SCM refuses the first one."""
         deadline = transport.Deadline.after(seconds)
-        outcome = await self._attempt(method, path, body, secrets=secrets, deadline=deadline)
+        outcome = await self._attempt(request, secrets=secrets, deadline=deadline)
         if isinstance(outcome, wire.Refusal) and answers.is_token_refused(outcome):
-            outcome = await self._attempt(method, path, body, secrets=secrets, deadline=deadline)
+            outcome = await self._attempt(request, secrets=secrets, deadline=deadline)
         return outcome
 
-    async def _attempt(
-        self, method: str, path: str, body: bytes, *, secrets: _Secrets, deadline: transport.Deadline
-    ) -> _Outcome:
+    async def _attempt(self, request: "_Request", *, secrets: _Secrets, deadline: transport.Deadline) -> _Outcome:
         """Send a request once, and tell the token's source what SCM thinks of the token."""
         value = await _in_time(self._tokens.token(), deadline)
-        answer = await self._link.send(method, self._link.url(path), content=body, deadline=deadline, token=value)
+        answer = await self._link.send(
+            request.method,
+            self._link.url(request.path),
+            content=request.body,
+            deadline=deadline,
+            token=value,
+            operation=request.operation,
+        )
         if isinstance(answer, transport.NoAnswer):
             return answer
         if 200 <= answer.status < 300:
@@ -166,7 +186,9 @@ def _path_of(scm_id: str) -> str:
     return f"{_PATH}/{urllib.parse.quote(scm_id, safe='')}"
 
 
-def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock) -> ports.CsrStoreFactory:
+def factory(
+    *, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock, meter: ports.ScmMeter = lambda *_: None
+) -> ports.CsrStoreFactory:
     """Return what makes the client of an account; ``timeout`` in seconds is the most that a whole call may take.
 
     An account's own limit counts if it is lower; an upload brings its own.
@@ -183,7 +205,8 @@ def factory(*, timeout: float, allow_insecure_loopback: bool, clock: ports.Clock
 
         def link_to(endpoint: str, *, long_headers: bool = False) -> transport.Link:
             opened = transport.open_transport(endpoint, tls=tls, long_headers=long_headers)
-            return transport.Link(endpoint, transport=opened, connect_timeout=connect_timeout)
+            count = functools.partial(meter, account.key)
+            return transport.Link(endpoint, transport=opened, connect_timeout=connect_timeout, on_end=count)
 
         tokens: auth.TokenSource
         if isinstance(account.auth, accounts.PasswordAuth):

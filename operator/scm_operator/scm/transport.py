@@ -14,15 +14,18 @@ import importlib.metadata
 import ssl
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 
 import aiohttp
 import httpx
 import httpx_aiohttp
 
-from scm_operator.domain import account, errors, reasons
+from scm_operator.domain import account, errors, ports, reasons
 
 MAX_BODY = 1 << 20
 """Bytes of an answer that are read; a longer one is treated as unreadable."""
+
+OnEnd = Callable[[str, str, float], None]
 
 _MAX_HEADER = (2 << 20) + (64 << 10)  # X-Subject-Token has up to 2,097,152 characters
 _MAX_PLAIN_HEADER = 64 * 1024  # bytes of a header of SCM, which has no reason for more
@@ -90,11 +93,19 @@ class _Crossing:
 _crossing: contextvars.ContextVar[_Crossing] = contextvars.ContextVar("scm_crossing")
 
 
+def _nobody(_operation: str, _code: str, _seconds: float) -> None: ...
+
+
 class Link:
     """One endpoint: sends requests, each at most once as far as POST is concerned, and says what became of them."""
 
-    def __init__(self, endpoint: str, *, transport: httpx.AsyncBaseTransport, connect_timeout: float) -> None:
-        """Take an absolute URL without path. ``connect_timeout`` (seconds) covers DNS, proxy, TCP and TLS."""
+    def __init__(
+        self, endpoint: str, *, transport: httpx.AsyncBaseTransport, connect_timeout: float, on_end: OnEnd = _nobody
+    ) -> None:
+        """Take an absolute URL without path. ``connect_timeout`` (seconds) covers DNS, proxy, TCP and TLS.
+
+        ``on_end`` is told of each request its operation, status (or one of ports.NO_ANSWER), and the seconds it took.
+        """
         base = httpx.URL(endpoint)
         self.name = f"{base.scheme}://{base.netloc.decode()}"
         self._base = endpoint.rstrip("/")
@@ -109,18 +120,34 @@ class Link:
             (b"Cache-Control", b"no-cache"),  # an old list out of a proxy must not make a CSR look absent
         ]
         self._closed = False
+        self._on_end = on_end
 
     def url(self, path: str) -> httpx.URL:
         """Return the address of a path, which starts with a slash and is quoted already."""
         return httpx.URL(self._base + path)
 
-    async def send(
-        self, method: str, url: httpx.URL, *, content: bytes, deadline: Deadline, token: str | None = None
+    async def send(  # noqa: PLR0913 - what a request has
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        content: bytes,
+        deadline: Deadline,
+        token: str | None = None,
+        operation: str = "",
     ) -> Answer | NoAnswer:
-        """Send a request and read its answer before ``deadline``.
+        """Send a request and read its answer before ``deadline``; ``operation`` is what it is counted as.
 
         Cancelled, it raises CancelledError and the outcome is lost: a caller that must know it waits for the deadline.
         """
+        begun = asyncio.get_running_loop().time()
+        outcome = await self._send(method, url, content=content, deadline=deadline, token=token)
+        self._on_end(operation, _code_of(outcome), asyncio.get_running_loop().time() - begun)
+        return outcome
+
+    async def _send(
+        self, method: str, url: httpx.URL, *, content: bytes, deadline: Deadline, token: str | None
+    ) -> Answer | NoAnswer:
         if self._closed or asyncio.get_running_loop().time() >= deadline.at:
             return NoAnswer("the client is closed" if self._closed else "the deadline passed before sending", False)
         headers = [*self._headers, (b"X-Auth-Token", token.encode("ascii"))] if token else self._headers
@@ -151,6 +178,12 @@ class Link:
         """Close the connections; what is in flight ends as NoAnswer."""
         self._closed = True
         await self._transport.aclose()
+
+
+def _code_of(outcome: Answer | NoAnswer) -> str:
+    if isinstance(outcome, Answer):
+        return str(outcome.status)
+    return ports.LOST if outcome.written else ports.UNSENT
 
 
 async def _read(response: httpx.Response) -> bytes | None:

@@ -24,3 +24,12 @@ def test_a_kubeconfig_is_complete_and_private(tmp_path: Path) -> None:
     assert context["context"] == {"cluster": cluster["name"], "user": "operator", "namespace": "team"}
     assert document["current-context"] == context["name"]
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_token_may_be_in_a_file(tmp_path: Path) -> None:
+    """A path in place of a token is named, not read: the file may be replaced."""
+    path = kubeconfig.write(
+        tmp_path / "config", server="https://127.0.0.1:6443", authority=b"", user="pod", token=tmp_path / "token"
+    )
+    [user] = yaml.safe_load(path.read_text())["users"]
+    assert user["user"] == {"tokenFile": str(tmp_path / "token")}

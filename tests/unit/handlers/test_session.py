@@ -50,7 +50,7 @@ async def _opened(
         server=api.url,
         connector=aiohttp.TCPConnector(),
         authorization=FakeAuthorization(*values),
-        plurals=("certificaterequestuploads",),
+        lists=(KIND,),
         on_list=(listed if listed is not None else []).append,
         pacer=pacer or RecordingPacer(),
     )
@@ -77,15 +77,15 @@ async def test_each_request_carries_the_value_of_its_time(api: server.FakeApiSer
 @pytest.mark.parametrize(
     ("path", "listed"),
     [
-        (KIND, ["certificaterequestuploads"]),
-        (f"{KIND}?limit=500", ["certificaterequestuploads"]),
+        (KIND, [KIND]),
+        (f"{KIND}?limit=500", [KIND]),
         (f"{KIND}?watch=true&resourceVersion=5", []),
         (f"{KIND}?limit=500&continue=token", []),
     ],
     ids=["list", "first page", "watch", "further page"],
 )
 async def test_list_is_told_and_a_watch_is_not(api: server.FakeApiServer, path: str, listed: list[str]) -> None:
-    """A list is told once by its plural, whatever number of pages it has; a watch is none."""
+    """A list is told once by its path, whatever number of pages it has; a watch is none."""
     told: list[str] = []
     async with _opened(api, None, listed=told) as http:
         await (await http.get(f"{api.url}{path}")).read()

@@ -1,6 +1,8 @@
 """One request to the API server: every way to fail is one of the tree of domain.errors."""
 
 import asyncio
+import contextlib
+import dataclasses
 import json
 import pathlib
 from collections.abc import Awaitable, Callable
@@ -186,3 +188,26 @@ async def test_kubeconfig_is_the_one_of_now(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("KUBECONFIG", str(path))
     async with client.connect(connections=1) as connected:
         assert connected.endpoint.server == "http://127.0.0.1:1"
+
+
+async def test_each_request_is_counted(api: server.FakeApiServer, kubernetes: client.Kubernetes) -> None:
+    """A request is counted by what it asks for and its status, one without an answer too; a watch when it begins."""
+    counted: list[tuple[str, str, int | None]] = []
+    metered = dataclasses.replace(kubernetes, meter=lambda *what: counted.append(what))
+    api.script.extend(
+        [server.Reply(200, {"metadata": {}}), server.refusal(409), server.Reply(200), *[server.reset] * 2]
+    )
+    for method, path, query in (
+        ("GET", "/api/v1/namespaces/shop/secrets/tls", {}),
+        ("PATCH", "/apis/scm.certops.dev/v1alpha1/namespaces/shop/scmaccounts/default/status", {}),
+        ("GET", "/api/v1/secrets", {"watch": "true"}),
+        ("GET", "/api/v1/secrets", {"limit": 1}),
+    ):
+        with contextlib.suppress(errors.ApiServerError):
+            await client.call(metered.request(method, path, query=query), what="try")
+    assert counted == [
+        ("get", "secrets", 200),
+        ("patch", "scmaccounts/status", 409),
+        ("watch", "secrets", 200),
+        ("list", "secrets", None),
+    ]

@@ -131,7 +131,7 @@ async def test_takes_over_after_silence(world: leases.World, caplog: pytest.LogC
         strategy="kept",
     )
     held = await world.elector("a").acquire()
-    assert (held.term, held.since, _now()) == (42, 6.0, 6.0)
+    assert (held.term, held.since, _now()) == (42, 5.0, 5.0)
     assert (world.api.spec["holderIdentity"], world.api.spec["strategy"]) == ("a", "kept")
     assert world.api.annotations["other"] == "kept"
     assert world.asked_for_terms == 0
@@ -188,7 +188,7 @@ async def test_of_two_one_gets_it(world: leases.World, caplog: pytest.LogCapture
     assert [task.done() for task in tasks] == [True, False]
     tasks[1].cancel()
     assert _events(caplog) == ["LeaseAcquired", "Standby"]
-    assert world.api.times_of("GET")[-4:] == [2.0, 4.0, 6.0, 8.0]
+    assert world.api.times_of("GET")[-4:] == [5.0, 6.0, 7.0, 8.0]
 
 
 @pytest.mark.parametrize("status", [None, 500, 503, 429, 409, 408], ids=str)

@@ -25,7 +25,7 @@ def _body(name: str) -> server.Body:
 async def test_all_pages_are_listed(api: server.FakeApiServer, kubernetes: client.Kubernetes) -> None:
     """A list follows its pages, over all namespaces, and tells the version that it is of."""
     api.script.extend([_page(_body("web"), following="more"), _page(_body("api"), _body("pay"), version=10)])
-    listed = await resources.list_all(kubernetes, kube.UPLOADS, parse=upload.parse_upload)
+    listed = await resources.list_all(kubernetes, (paths.kind(kube.UPLOADS),), parse=upload.parse_upload)
     assert [item.key.name for item in listed.items] == ["web", "api", "pay"]
     assert listed.resource_version == "10"
     assert [(request.path, request.query) for request in api.seen] == [
@@ -37,7 +37,7 @@ async def test_all_pages_are_listed(api: server.FakeApiServer, kubernetes: clien
 async def test_empty_list(api: server.FakeApiServer, kubernetes: client.Kubernetes) -> None:
     """A list that is null is empty."""
     api.script.append(server.Reply(200, {"metadata": {"resourceVersion": "10"}, "items": None}))
-    listed = await resources.list_all(kubernetes, kube.UPLOADS, parse=upload.parse_upload)
+    listed = await resources.list_all(kubernetes, (paths.kind(kube.UPLOADS),), parse=upload.parse_upload)
     assert listed == resources.Listing((), frozenset(), "10")
 
 
@@ -47,7 +47,7 @@ async def test_what_can_not_be_parsed_is_left_out_and_logged(
     """One resource that a loosened schema let through doesn't keep the others from being listed."""
     broken = _body("broken") | {"spec": {"csrSecretRef": "canary"}}
     api.script.append(_page(broken, _body("web")))
-    listed = await resources.list_all(kubernetes, kube.UPLOADS, parse=upload.parse_upload)
+    listed = await resources.list_all(kubernetes, (paths.kind(kube.UPLOADS),), parse=upload.parse_upload)
     assert [item.key.name for item in listed.items] == ["web"]
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
@@ -67,7 +67,7 @@ async def test_kind_that_can_not_be_listed_is_found_out(
         await resources.check_listable(kubernetes, paths.kind(kube.UPLOADS))
     assert api.seen[0].query == {"limit": "1"}
     with pytest.raises(expected):
-        await resources.list_all(kubernetes, kube.UPLOADS, parse=upload.parse_upload)
+        await resources.list_all(kubernetes, (paths.kind(kube.UPLOADS),), parse=upload.parse_upload)
 
 
 async def test_one_is_read_live(api: server.FakeApiServer, kubernetes: client.Kubernetes) -> None:

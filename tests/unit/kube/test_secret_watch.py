@@ -245,3 +245,56 @@ async def test_order_of_the_day_is_no_alarm(caplog: pytest.LogCaptureFixture) ->
     async with watching.Watcher(server.over(core)).running():
         await asyncio.sleep(60)
     assert {record.levelno for record in caplog.records} <= {logging.DEBUG, logging.INFO}
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "script",
+    [
+        (watching.EMPTY, watching.SILENT),
+        (watching.EMPTY, watching.FakeResponse(watching.bookmark(50), silent=True), watching.SILENT),
+        (aiohttp.ServerDisconnectedError(),),
+        (watching.FakeResponse(status=500),),
+        (watching.FakeResponse(watching.expired()),),
+    ],
+    ids=["silent", "silent after a bookmark", "unreachable", "500", "always expired"],
+)
+async def test_watch_shows_signs_of_life_whatever_happens(
+    script: "tuple[watching.FakeResponse | Exception, ...]",
+) -> None:
+    """However long nothing comes, or nothing works, there is something to hear of it at least every two minutes."""
+    watcher = watching.Watcher(server.over(watching.FakeConnection(*script)))
+    async with watcher.running():
+        await asyncio.sleep(3600)
+    assert watcher.moves[-1] > 3600 - 120
+    assert max(after - before for before, after in itertools.pairwise([0.0, *watcher.moves])) <= 120
+
+
+@pytest.mark.looptime
+async def test_watch_that_is_never_answered_is_given_up() -> None:
+    """A server that takes requests and answers none is asked again and again, which shows that the watch lives."""
+
+    class FakeBlackHole(watching.FakeConnection):
+        async def call_api(self, _method: str, url: str, *_: object, **__: object) -> watching.FakeAnswer:
+            if "watch=true" in url:
+                self.times.append(asyncio.get_running_loop().time())
+                await asyncio.Event().wait()
+            return await super().call_api(_method, url)
+
+    core = FakeBlackHole(watching.EMPTY)
+    watcher = watching.Watcher(server.over(core))
+    async with watcher.running():
+        await asyncio.sleep(3600)
+    assert max(after - before for before, after in itertools.pairwise([0.0, *watcher.moves, 3600.0])) <= 120
+    assert len(core.times) >= 3600 / 125
+
+
+@pytest.mark.looptime
+async def test_each_event_is_a_sign_of_life() -> None:
+    """A bookmark is enough, and so is an event of a Secret that nobody names."""
+    lines = [watching.bookmark(50), watching.line("ADDED", watching.item("x", 51))]
+    core = watching.FakeConnection(watching.EMPTY, watching.FakeResponse(*lines, silent=True))
+    watcher = watching.Watcher(server.over(core))
+    async with watcher.running():
+        await asyncio.sleep(10)
+    assert len(watcher.moves) == 4  # the watch, the list, and both

@@ -25,7 +25,7 @@ def _versions(*, named: bool = True) -> secrets.Versions:
 
 
 def _reader(kubernetes: client.Kubernetes) -> secrets.SecretReader:
-    return secrets.SecretReader(kubernetes, versions=_versions())
+    return secrets.SecretReader(kubernetes, versions=_versions(), watched=True)
 
 
 async def test_only_the_keys_that_were_asked_for_are_kept(
@@ -88,7 +88,7 @@ async def test_other_refusals_are_the_api_servers(
 async def test_read_is_known_before_its_event(api: server.FakeApiServer, kubernetes: client.Kubernetes) -> None:
     """The version that a read has shown is seen at once, unless the watch has shown a newer one."""
     versions = _versions()
-    reader = secrets.SecretReader(kubernetes, versions=versions)
+    reader = secrets.SecretReader(kubernetes, versions=versions, watched=True)
     api.script.extend([server.Reply(200, _secret(5)), server.Reply(200, _secret(4))])
     assert reader.seen(NAME) is None
     for _ in range(2):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 from scm_operator.domain import account
-from scm_operator.kube import client, secret_watch, secrets
+from scm_operator.kube import client, paths, secret_watch, secrets
 from tests.unit.kube import server
 
 
@@ -48,8 +48,13 @@ class Watcher:
     def __init__(self, kubernetes: client.Kubernetes) -> None:
         self.versions = secrets.Versions(is_named=lambda name: name.name.startswith("n"))
         self.told: list[str] = []
+        self.moves: list[float] = []
         self.watch = secret_watch.SecretWatch(
-            kubernetes, versions=self.versions, on_change=lambda name: self.told.append(name.name)
+            kubernetes,
+            path=paths.secrets(),
+            versions=self.versions,
+            on_change=lambda name: self.told.append(name.name),
+            on_move=lambda _: self.moves.append(asyncio.get_running_loop().time()),
         )
 
     def version(self, name: str) -> str | None:

@@ -180,3 +180,15 @@ async def test_changed_limits_hold_at_once_and_keep_the_line() -> None:
     assert door.woken == ["b", "c"]
     door.admission.leave("c")
     assert door.woken == ["b", "c", "d"]
+
+
+async def test_wait_for_a_turn_is_told() -> None:
+    """Each turn that is given is told with the time that its key stood in line: none, or until somebody left."""
+    door, waits = admitting.Door(), list[float]()
+    door.admission.on_turn = waits.append
+    assert door.admits("a")
+    assert not door.admits("b")
+    await handling.until(7.0)
+    door.admission.leave("a")
+    assert door.admits("b")
+    assert waits == [0.0, 7.0]

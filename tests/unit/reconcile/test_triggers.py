@@ -200,6 +200,24 @@ def test_status_of_an_account_wakes_no_upload(desk: _Desk) -> None:
     ("status", "lane"),
     [
         (None, FRESH),
+        (READY, FRESH),
+        (READY | {"observedGeneration": 1}, RETRY),
+        ({"conditions": [READY["conditions"][0] | {"status": "False"}], "observedGeneration": 1}, FRESH),
+    ],
+    ids=["new", "changed while nobody looked", "done", "not Ready"],
+)
+def test_what_is_done_when_it_is_first_seen_lets_others_go_first(
+    desk: _Desk, status: dict[str, object] | None, lane: queue.Lane
+) -> None:
+    """A process that starts among many that are done comes to what is new or changed first."""
+    desk.told.upload_seen(_upload(status=status))
+    assert desk.woken == ([(worlds.WEB, lane)], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "lane"),
+    [
+        (None, FRESH),
         (READY, RETRY),
         ({"conditions": [READY["conditions"][0] | {"status": "False"}]}, FRESH),
     ],

@@ -228,10 +228,15 @@ def parse(spec: Mapping[str, object]) -> account.Account:
 
 
 def store(
-    spec: account.Account, *, clock: FakeClock, credential: str | None = None, timeout: float = 30.0
+    spec: account.Account,
+    *,
+    clock: FakeClock,
+    credential: str | None = None,
+    timeout: float = 30.0,
+    meter: ports.ScmMeter = lambda *_: None,
 ) -> ports.CsrStore:
     """Return the client of an account, as the operator makes it."""
-    make = client.factory(timeout=timeout, allow_insecure_loopback=True, clock=clock)
+    make = client.factory(timeout=timeout, allow_insecure_loopback=True, clock=clock, meter=meter)
     default = TOKEN if isinstance(spec.auth, account.TokenAuth) else PASSWORD
     return make(spec, credential=(credential or default).encode())
 

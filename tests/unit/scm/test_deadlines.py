@@ -80,6 +80,8 @@ class RefusingTransport(httpx.AsyncBaseTransport):
 class FakeTokens:
     """Tokens without end."""
 
+    life = None
+
     async def token(self) -> str:
         """Return one."""
         return fakes.TOKEN

@@ -6,12 +6,18 @@ mean for an upload (`scm.errors`), and knowing which call a token is for.
 
 from typing import Protocol
 
+from scm_operator.domain import ports
+
 SHORTEST, LONGEST = 32, 2_097_152
 """Characters of an X-Auth-Token (API page "Upload CSR", request headers)."""
 
 
 class TokenSource(Protocol):
     """The tokens of one account, for many calls at once."""
+
+    @property
+    def life(self) -> ports.TokenLife | None:
+        """Return how old the token in hand is; None without one, and for one that no login gave."""
 
     async def token(self) -> str:
         """Return a token that is believed to be valid. Raises: RetryLater, AccountObstacle; nothing was sent to SCM."""

@@ -52,6 +52,14 @@ class PasswordTokens:
         self._young_refusals = 0
         self._cooldown = cooldown.Cooldown(clock)
 
+    @property
+    def life(self) -> ports.TokenLife | None:
+        """Return how old the held token is, None if none is held or it has ended."""
+        now = self._clock.monotonic()
+        if self._held is None or now >= self._held.ends_at:
+            return None
+        return ports.TokenLife(now - self._held.since, self._held.ends_at - now)
+
     async def token(self) -> str:
         """Return the held token, or log in. Raises: RetryLater, AccountObstacle."""
         now = self._clock.monotonic()
@@ -123,7 +131,9 @@ class PasswordTokens:
         """Log in once; what goes wrong is a value, so that each caller can raise its own."""
         since = self._clock.monotonic()
         deadline = transport.Deadline.after(self._timeout)
-        answer = await self._link.send("POST", self._url, content=self._body, deadline=deadline)
+        answer = await self._link.send(
+            "POST", self._url, content=self._body, deadline=deadline, operation="CreateToken"
+        )
         if isinstance(answer, transport.NoAnswer):
             return answers.login_unanswered(answer, service=self._link.name)
         if answer.status != 201:

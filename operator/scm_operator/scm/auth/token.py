@@ -24,6 +24,10 @@ class ReadyToken:
         self._refused = self._probing = False
         self._cooldown = cooldown.Cooldown(clock)
 
+    @property
+    def life(self) -> None:
+        """Nothing is known of when it was made, or for how long."""
+
     async def token(self) -> str:
         """Return the token. Raises: AccountObstacle while it is known to be refused."""
         await self.prepare()
