@@ -61,11 +61,19 @@ class ControlPlane:
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     @classmethod
-    def start(cls, *, controllers: Sequence[str] = (), timeout: float = START_TIMEOUT) -> Self:
+    def start(
+        cls,
+        *,
+        controllers: Sequence[str] = (),
+        scheduler: bool = False,
+        audit: bool = False,
+        timeout: float = START_TIMEOUT,
+    ) -> Self:
         """Build what is not built yet, start, and return when the API server is ready.
 
-        With names of controllers, such as ``namespace-controller``, kube-controller-manager runs these. The timeout
-        is in seconds and doesn't count the build. Call it in the main thread, see `processes.start`.
+        With names of controllers, such as `servers.WORKLOADS`, kube-controller-manager runs these; with an audit the
+        API server writes one. The timeout is in seconds and doesn't count the build. Call it in the main thread, see
+        `processes.start`.
 
         Raises:
             ControlPlaneError: A program died, or was not ready in time.
@@ -73,27 +81,30 @@ class ControlPlane:
             golang.BuildError: Go ended with an error.
 
         """
-        names = ["etcd", "kube-apiserver", "kubectl", *(["kube-controller-manager"] if controllers else [])]
-        programs = toolchain.obtain(names)
+        beside = {"kube-controller-manager": bool(controllers), "kube-scheduler": scheduler}
+        programs = toolchain.obtain([*toolchain.ASSETS, *(name for name, wanted in beside.items() if wanted)])
         for _ in range(_ATTEMPTS - 1):
             with contextlib.suppress(_PortTakenError):
-                return cls._start(programs, controllers=controllers, timeout=timeout)
-        return cls._start(programs, controllers=controllers, timeout=timeout)
+                return cls._start(programs, controllers=controllers, audit=audit, timeout=timeout)
+        return cls._start(programs, controllers=controllers, audit=audit, timeout=timeout)
 
     @classmethod
-    def _start(cls, programs: Mapping[str, Path], *, controllers: Sequence[str], timeout: float) -> Self:
+    def _start(cls, programs: Mapping[str, Path], *, controllers: Sequence[str], audit: bool, timeout: float) -> Self:
         port, token = processes.free_port(), secrets.token_urlsafe(32)
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="control-plane-")))
             plane = cls(server=f"https://127.0.0.1:{port}", token=token, folder=folder, programs=programs, _stack=stack)
             servers.write_identities(folder, token=token)
+            servers.write_audit_policy(folder)
             plane._launch("etcd", arguments=servers.etcd())
-            plane._launch("kube-apiserver", arguments=servers.api_server(port=port))
+            plane._launch("kube-apiserver", arguments=servers.api_server(port=port, audit=audit))
             plane._wait_until_ready(port, timeout=timeout)
             plane._write_kubeconfig(plane.kubeconfig, user="admin", token=token)
             if controllers:
                 arguments = servers.controller_manager(plane.kubeconfig, controllers=controllers)
                 plane._launch("kube-controller-manager", arguments=arguments)
+            if "kube-scheduler" in programs:
+                plane._launch("kube-scheduler", arguments=servers.scheduler(plane.kubeconfig))
             plane = replace(plane, _stack=stack.pop_all())
         atexit.register(plane.stop)
         return plane
@@ -122,6 +133,11 @@ class ControlPlane:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.folder / "admin.kubeconfig"
+
+    @property
+    def audit_log(self) -> Path:
+        """Where the API server writes its audit, if it was started with one."""
+        return self.folder / servers.AUDIT_LOG
 
     @property
     def authority(self) -> Path:

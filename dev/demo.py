@@ -1,4 +1,4 @@
-"""See an upload become Ready: a real API server, the SCM simulator and the operator, on this machine.
+"""See an upload become Ready: a real API server, the SCM simulator, and the operator installed with Helm.
 
 ``python -m dev.demo`` shows it and stops everything; with ``--keep`` all stays up until Ctrl-C. The exit code is 0 if
 every upload ended as it should, 1 if not, 130 after Ctrl-C.
@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dev import control_plane, demo_cluster, demo_screen, demo_story, golang, toolchain
+from dev.node import launch
 
 _PAGE = "/_simulator/"
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has gone; without this, Python would complain again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (control_plane.ControlPlaneError, golang.NoGoError, golang.BuildError) as error:
+    except (control_plane.ControlPlaneError, launch.NodeError, golang.NoGoError, golang.BuildError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
 
@@ -52,15 +53,15 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _show(screen: demo_screen.Screen, *, keep: bool) -> int:
-    screen.step("A control plane: etcd and kube-apiserver, without containers")
-    toolchain.obtain(toolchain.ASSETS)
+    screen.step("A cluster without containers: a real control plane, and a node whose Pods are processes")
+    toolchain.obtain()
     began = time.monotonic()
     with demo_cluster.start() as cluster:
         version = toolchain.Pins.read().version("kube-apiserver")
         screen.say(f"kube-apiserver {version} at {cluster.plane.server}, ready in {time.monotonic() - began:.1f} s")
         try:
             code = _tell(demo_story.Story(cluster, screen), cluster=cluster, screen=screen, keep=keep)
-        except (demo_cluster.DemoError, control_plane.ControlPlaneError) as error:
+        except (demo_cluster.DemoError, control_plane.ControlPlaneError, launch.NodeError) as error:
             code = 1
             screen.strong(f"\nFailed: {error}")
             _say_log(cluster, screen=screen)
@@ -106,10 +107,13 @@ def _say_log(cluster: demo_cluster.Cluster, *, screen: demo_screen.Screen) -> No
 
 
 def _say_how_to_play(cluster: demo_cluster.Cluster, *, screen: demo_screen.Screen) -> None:
-    screen.say(f"The operator's log: {cluster.operator_log}")
+    for log in cluster.operator_logs():
+        screen.say(f"A log of the operator: {log}")
     screen.say("To play with it, in another terminal:\n")
     screen.say(f"  export KUBECONFIG={cluster.plane.kubeconfig}")
-    screen.say(f"  alias kubectl={cluster.kubectl}\n")
+    for tool, program in toolchain.obtain(["kubectl", "helm"]).items():
+        screen.say(f"  alias {tool}={program}")
+    screen.say()
     screen.say("What changes is shown here. Ctrl-C stops it all.\n")
 
 

@@ -1,4 +1,4 @@
-"""What the demo runs: a control plane, the SCM simulator and the operator, each with processes of its own.
+"""What the demo runs: a control plane, a node whose Pods are processes, and the SCM simulator.
 
 All of them end with the demo, in order when it ends by itself or is interrupted, and by the kernel when it is killed.
 """
@@ -16,13 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from dev import control_plane, demo_manifests, demo_screen, processes
+from dev import control_plane, demo_manifests, demo_screen, helm, processes, servers, toolchain
+from dev.node import launch
 
-NAMESPACE = SERVICE_ACCOUNT = "scm-csr-operator"
-"""As deploy/rbac.yaml has them."""
-
-OPERATOR = ("scm-operator", "--allow-insecure-loopback", "--log-format", "text")
-"""The operator's command: plain http on loopback has to be allowed, for the simulator."""
+IMAGES = {"ghcr.io/certops/scm-csr-operator": (sys.executable, "-m", "scm_operator")}
+"""The program that stands for the operator's image."""
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end the demo in order."""
@@ -53,15 +51,11 @@ class Cluster:
     """A running control plane, and what was started beside it."""
 
     plane: control_plane.ControlPlane
+    node: launch.Node
     folder: Path
     """For logs, and for files that the demo makes; it goes with the cluster."""
     children: list[processes.Child] = field(default_factory=list)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
-
-    @property
-    def kubectl(self) -> Path:
-        """The program kubectl."""
-        return self.plane.programs["kubectl"]
 
     @property
     def password(self) -> Path:
@@ -69,14 +63,14 @@ class Cluster:
         path = self.folder / "password"
         return path if path.exists() else self.write(path.name, secrets.token_urlsafe(24))
 
-    @property
-    def operator_log(self) -> Path:
-        """The log that the operator writes, once it is started."""
-        return self.folder / "operator.log"
+    def operator_logs(self) -> list[Path]:
+        """Return the logs of the operator's Pods, those of earlier runs too."""
+        return sorted(self.node.settings.folder.glob(f"pods/{helm.NAMESPACE}/*/*/logs/operator/*.log"))
 
     def last_words(self) -> dict[str, str]:
-        """Return the last lines of the operator's log, and of the log of what has ended, by name."""
-        return {child.name: child.tail() for child in self.children if child.name == "operator" or not child.running}
+        """Return the last lines of the operator's logs, and of the log of what has ended, by name."""
+        ended = {child.name: child.tail() for child in [*self.children, self.node.child] if not child.running}
+        return ended | {log.parents[3].name: processes.tail(log) for log in self.operator_logs()}
 
     @property
     def simulator(self) -> tuple[str | Path, ...]:
@@ -100,25 +94,20 @@ class Cluster:
             time.sleep(0.02)
         return found[1]
 
-    def start_operator(self) -> None:
-        """Start the operator, as the ServiceAccount that it has in a cluster."""
-        path = self.folder / "operator.kubeconfig"
-        self.plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT, path)
-        self._launch("operator", command=[sys.executable, "-m", "scm_operator", *OPERATOR[1:]], kubeconfig=path)
-
     def start_watch(self, *arguments: str) -> NewLines:
         """Start a kubectl that runs until the cluster is stopped, and return what it will write."""
-        child = self._launch("watch", command=[self.kubectl, *arguments], kubeconfig=self.plane.kubeconfig)
+        command: list[str | Path] = [self.plane.programs["kubectl"], *arguments]
+        child = self._launch("watch", command=command, kubeconfig=self.plane.kubeconfig)
         return NewLines(self._stack.enter_context(child.log.open("rb")))
 
-    def start_kubectl(self, *arguments: str | Path) -> processes.Child:
-        """Start a kubectl as the administrator, in the checkout's folder; whoever calls leaves its ``with`` block."""
-        command = [str(self.kubectl), *map(str, arguments)]
+    def start_tool(self, tool: str, *arguments: str | Path) -> processes.Child:
+        """Start kubectl or helm as the administrator, in the checkout's folder; whoever calls leaves its block."""
+        program = toolchain.obtain([tool])[tool]
         return processes.start(
-            "kubectl",
-            command=command,
+            tool,
+            command=[str(program), *map(str, arguments)],
             folder=demo_screen.CHECKOUT,
-            log=self.folder / "kubectl.log",
+            log=self.folder / f"{tool}.log",
             environ=self._environ(self.plane.kubeconfig),
         )
 
@@ -150,11 +139,13 @@ class Cluster:
         """Look whether everything runs that was started.
 
         Raises:
-            DemoError: The simulator, the operator or the watch has ended.
+            DemoError: The simulator or the watch has ended.
+            launch.NodeError: The node has.
             control_plane.ControlPlaneError: A server of the control plane has.
 
         """
         self.plane.check()
+        self.node.check()
         for child in self.children:
             if not child.running:
                 raise DemoError(f"the {child.name} has ended with exit code {child.process.returncode}")
@@ -162,17 +153,19 @@ class Cluster:
 
 @contextlib.contextmanager
 def start() -> Iterator[Cluster]:
-    """Start a control plane; at the end stop what was started, the newest first.
+    """Start a control plane and a node; at the end stop what was started, the newest first.
 
     Raises:
         control_plane.ControlPlaneError: The control plane did not start.
+        launch.NodeError: The node did not.
 
     """
     with contextlib.ExitStack() as stack:
-        plane = stack.enter_context(control_plane.ControlPlane.start())
+        plane = stack.enter_context(control_plane.ControlPlane.start(controllers=servers.WORKLOADS, scheduler=True))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scm-")))
+        node = stack.enter_context(launch.Node.start(plane, images=IMAGES, folder=folder / "node"))
         try:
-            yield Cluster(plane=plane, folder=folder, _stack=stack)
+            yield Cluster(plane=plane, node=node, folder=folder, _stack=stack)
         finally:
             for each in ENDINGS:  # from here on, it ends anyway: let nothing disturb the stopping
                 signal.signal(each, signal.SIG_IGN)

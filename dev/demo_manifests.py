@@ -20,6 +20,23 @@ DOMAIN, USER, PROJECT = "acme", "cert-bot", "cn-north-4"
 WRONG_KEY = "wrong-key"
 """The upload that is to fail."""
 
+VALUES = """\
+# The chart's values for this machine.
+extraEnv:
+  # The simulator is reached by plain http on loopback.
+  - name: SCM_OPERATOR_ALLOW_INSECURE_LOOPBACK
+    value: "true"
+  # All Pods of this node share one network: each listens at its own address alone.
+  - name: POD_IP
+    valueFrom: {fieldRef: {fieldPath: status.podIP}}
+  - name: SCM_OPERATOR_LISTEN
+    value: $(POD_IP):8080
+settings:
+  logFormat: text
+startupProbe: {periodSeconds: 1}
+readinessProbe: {periodSeconds: 1}
+"""
+
 _WRONG_KEY = """\
 # Refused on purpose: the private key belongs to another CSR.
 apiVersion: v1

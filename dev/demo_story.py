@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dev import control_plane, demo_changes, demo_cluster, demo_manifests, demo_screen, demo_verdict
+from dev import demo_changes, demo_cluster, demo_manifests, demo_screen, demo_verdict, helm
 
-_DEPLOY = demo_screen.CHECKOUT / "deploy"
 _TIMEOUT = 60.0
 _WAIT = f"--timeout={_TIMEOUT:g}s"
 _POLL = 0.02
@@ -38,19 +37,12 @@ class Story:
             StepError: A command failed, or an upload did not get to where it should in time.
 
         """
-        self._install()
         self._start_simulator()
-        self._start_operator()
+        self._install()
         self._create_accounts()
         self._upload_before_its_secrets()
         self._upload_examples()
         self._upload_with_wrong_key()
-
-    def _install(self) -> None:
-        self._screen.step("The custom resources, and what the operator may do")
-        self._kubectl("apply", "--server-side", "-f", control_plane.CRDS)
-        self._kubectl("wait", "--for=condition=Established", "crd", "--all")
-        self._kubectl("apply", "-f", _DEPLOY / "rbac.yaml")
 
     def _start_simulator(self) -> None:
         self._screen.step("SCM and IAM, simulated: nothing leaves this machine")
@@ -58,11 +50,17 @@ class Story:
         self.url = self._cluster.start_simulator()
         self._screen.say(f"scm-simulator listening on {self.url}")
 
-    def _start_operator(self) -> None:
-        self._screen.step("The operator, as a ServiceAccount with the permissions of deploy/rbac.yaml alone")
-        self._screen.command(*demo_cluster.OPERATOR)
-        self._cluster.start_operator()
-        self._screen.say(f"its log: {self._cluster.operator_log}")
+    def _install(self) -> None:
+        self._screen.step("The operator, installed with Helm: custom resources, permissions, and two replicas")
+        self._screen.explain(
+            "Pods are processes here. The values let the operator call the simulator by plain http, and each Pod "
+            "listen at its own address; all else is as in any cluster."
+        )
+        values = self._cluster.write("values.yaml", demo_manifests.VALUES)
+        place = ("--namespace", helm.NAMESPACE)
+        wait = ("--wait", f"--timeout={_TIMEOUT:g}s")
+        self._run("helm", "install", helm.RELEASE, helm.CHART, *place, "--create-namespace", "--values", values, *wait)
+        self._kubectl("get", "pods,leases", *place)
         self._watched = self._cluster.start_watch(*demo_changes.WATCH)
 
     def _create_accounts(self) -> None:
@@ -71,7 +69,7 @@ class Story:
             f"{demo_screen.as_typed(demo_manifests.ACCOUNT)} leads to the cloud: it is applied with the simulator's "
             f"address in place of the region, under the two names that the uploads of the examples use."
         )
-        secret = ("create", "secret", "generic", "scm-iam", "-n", demo_cluster.NAMESPACE)
+        secret = ("create", "secret", "generic", "scm-iam", "-n", helm.NAMESPACE)
         self._kubectl(*secret, f"--from-file=password={self._cluster.password}")
         names = ("default", "production")
         for name in names:
@@ -143,10 +141,13 @@ class Story:
             time.sleep(_POLL)
 
     def _kubectl(self, *arguments: str | Path, live: bool = False) -> None:
+        self._run("kubectl", *arguments, live=live)
+
+    def _run(self, tool: str, *arguments: str | Path, live: bool = False) -> None:
         """Run a command; what changes meanwhile is shown at once if live is true, else below the command's output."""
-        self._screen.command("kubectl", *arguments)
+        self._screen.command(tool, *arguments)
         news: list[str] = []
-        with self._cluster.start_kubectl(*arguments) as child:
+        with self._cluster.start_tool(tool, *arguments) as child:
             while (code := child.wait(seconds=_POLL)) is None:
                 self._cluster.check()
                 news += self._news()
@@ -156,7 +157,7 @@ class Story:
         self._screen.say(child.log.read_text(errors="replace").strip())
         self._say_all(news)
         if code:
-            raise StepError(f"`kubectl {arguments[0]}` failed; what would have followed was left out.")
+            raise StepError(f"`{tool} {arguments[0]}` failed; what would have followed was left out.")
 
     def _news(self) -> list[str]:
         now = datetime.datetime.now().astimezone()

@@ -60,10 +60,7 @@ class Child:
 
     def tail(self, *, lines: int = 20) -> str:
         """Return the last lines of the log."""
-        with self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+        return tail(self.log, lines=lines)
 
 
 def start(
@@ -98,6 +95,14 @@ def start(
             start_new_session=True,
         )
     return Child(name=name, log=log, process=process)
+
+
+def tail(path: Path, *, lines: int = 20) -> str:
+    """Return the last lines of a log."""
+    with path.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        text = log.read().decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ Flags: https://kubernetes.io/docs/reference/command-line-tools-reference/ and ht
 
 import contextlib
 import http.client
+import json
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,26 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 AUTHORITY = "certificates/apiserver.crt"
 """Where the API server writes its certificate and the one that signed it, both made when it starts."""
+
+AUDIT_LOG = "audit.log"
+"""Where the API server writes its audit, an object a line."""
+
+AUDIT_POLICY = "audit-policy.json"
+
+WORKLOADS = (
+    "clusterrole-aggregation-controller",
+    "deployment-controller",
+    "disruption-controller",
+    "endpointslice-controller",
+    "garbage-collector-controller",
+    "job-controller",
+    "namespace-controller",
+    "node-lifecycle-controller",
+    "replicaset-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+)
+"""The controllers that make Pods of Deployments and Jobs, and clean up after them."""
 
 
 def etcd() -> list[str]:
@@ -33,8 +54,12 @@ def etcd() -> list[str]:
     ]
 
 
-def api_server(*, port: int) -> list[str]:
-    """Return the arguments of an API server on that loopback port, over the etcd of the same working folder."""
+def api_server(*, port: int, audit: bool = False) -> list[str]:
+    """Return the arguments of an API server on that loopback port, over the etcd of the same working folder.
+
+    With an audit it writes who did what into `AUDIT_LOG`: https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
+    """
+    audited = [f"--audit-policy-file={AUDIT_POLICY}", f"--audit-log-path={AUDIT_LOG}"] if audit else []
     return [
         "--etcd-servers=unix://etcd:0",
         "--cert-dir=certificates",
@@ -48,6 +73,7 @@ def api_server(*, port: int) -> list[str]:
         "--service-cluster-ip-range=10.0.0.0/24",
         "--authorization-mode=RBAC",
         "--token-auth-file=tokens.csv",
+        *audited,
     ]
 
 
@@ -56,9 +82,15 @@ def controller_manager(kubeconfig: Path, *, controllers: Sequence[str]) -> list[
     return [
         f"--controllers={','.join(controllers)}",
         f"--kubeconfig={kubeconfig}",
+        f"--root-ca-file={AUTHORITY}",  # what Pods find in the ConfigMap kube-root-ca.crt
         "--leader-elect=false",
         "--secure-port=0",
     ]
+
+
+def scheduler(kubeconfig: Path) -> list[str]:
+    """Return the arguments of a scheduler that serves nothing."""
+    return [f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0"]
 
 
 def write_identities(folder: Path, *, token: str) -> None:
@@ -71,6 +103,20 @@ def write_identities(folder: Path, *, token: str) -> None:
     )
     (folder / "service-accounts.key").write_bytes(pem)
     (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
+
+
+def write_audit_policy(folder: Path) -> None:
+    """Write the policy of an audit: of each request who made it, of what and with which answer; of no body a word.
+
+    JSON is YAML. A watch is told of twice: when it begins and when it ends.
+    """
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata"}],
+    }
+    (folder / AUDIT_POLICY).write_text(json.dumps(policy))
 
 
 def is_ready(port: int, *, authority: Path, token: str) -> bool:

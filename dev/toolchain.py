@@ -48,12 +48,13 @@ PROGRAMS = {
         Program(
             name="kube-controller-manager", package=f"{_KUBERNETES}/cmd/kube-controller-manager", module=_KUBERNETES
         ),
+        Program(name="kube-scheduler", package=f"{_KUBERNETES}/cmd/kube-scheduler", module=_KUBERNETES),
     )
 }
 """Everything that can be built, by name."""
 
-USUAL = ("etcd", "kube-apiserver", "kubectl", "helm")
-"""What ``make test``, ``make demo`` and ``make cluster`` need; the others are built when somebody asks for them."""
+USUAL = tuple(PROGRAMS)
+"""What ``make test``, ``make demo`` and ``make cluster`` need."""
 
 ASSETS = ("etcd", "kube-apiserver", "kubectl")
 """What KUBEBUILDER_ASSETS may hold: https://book.kubebuilder.io/reference/envtest.html."""
