@@ -1,7 +1,6 @@
 """What the process lists for itself, and how little of it when most is known."""
 
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,20 +15,6 @@ from tests.unit.reconcile import world as worlds
 ROOT = "/apis/scm.certops.dev/v1alpha1"
 UPLOADS, SHOP = f"{ROOT}/certificaterequestuploads", f"{ROOT}/namespaces/shop"
 NOTHING = server.Reply(200, {"metadata": {"resourceVersion": "9"}, "items": None})
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[server.FakeApiServer]:
-    """Return an API server without a script."""
-    async with server.serving() as running:
-        yield running
-
-
-@pytest.fixture
-async def kubernetes(api: server.FakeApiServer) -> AsyncIterator[client.Kubernetes]:
-    """Return a client of it."""
-    async with server.connected(api.url) as connected:
-        yield connected
 
 
 @pytest.fixture

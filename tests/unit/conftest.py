@@ -1,4 +1,4 @@
-"""Fixtures of the API adapters' tests."""
+"""An API server of a script, for whatever talks to one."""
 
 from collections.abc import AsyncIterator
 
