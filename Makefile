@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit crash cluster check format lint types imports dependencies locks lock clean
+.PHONY: help demo test unit crash cluster check format lint types imports dependencies locks lock manifests manifests-check docs docs-check image image-test rules workflows clean
 
 help:  ## print this list
 	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,17 @@ crash: $(STAMP)  ## kill the operator in SEEDS=100 runs and look for what is dou
 cluster: $(STAMP)  ## a real control plane with the CRDs installed; prints KUBECONFIG, stays until Ctrl-C
 	@$(BIN)/python -m dev.control_plane run
 
-check: lint types imports dependencies locks test  ## what must be green before a commit lands
+rules: $(STAMP)  ## try the alerts and the dashboard with promtool (Debian: apt-get install prometheus)
+	@$(BIN)/python -m dev.alerts
+
+image: $(STAMP)  ## build the image with docker, podman or buildah (BASE=image, TAG=name)
+	@$(BIN)/python -m dev.image $(if $(BASE),--base $(BASE)) $(if $(TAG),--tag $(TAG))
+
+image-test: $(STAMP)  ## build the image on a Debian made on the spot, and run it: needs root, buildah, mmdebstrap
+	@$(BIN)/python -m dev.control_plane build
+	@$(BIN)/python -m tests.image $(ARGS)
+
+check: lint types imports dependencies locks manifests-check docs-check workflows test  ## what must be green before a commit lands
 
 format: $(STAMP)  ## format the code and sort the imports
 	@$(BIN)/ruff format .
@@ -39,6 +49,7 @@ format: $(STAMP)  ## format the code and sort the imports
 lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/hadolint Dockerfile
 
 types: $(STAMP)
 	@$(BIN)/mypy
@@ -54,6 +65,23 @@ locks: $(STAMP)
 
 lock: $(STAMP)  ## write requirements/*.txt anew after a change to pyproject.toml
 	@$(BIN)/python -m dev.locks write
+
+manifests: $(STAMP)  ## make what follows from crds/ and the chart: its values, its README's table, kustomize, install.yaml
+	@$(BIN)/python -m dev.manifests write
+
+manifests-check: $(STAMP)
+	@$(BIN)/python -m dev.manifests check
+
+docs: $(STAMP)  ## write docs/api.md anew after a change to crds/
+	@$(BIN)/python -m dev.api_reference write
+
+docs-check: $(STAMP)
+	@$(BIN)/python -m dev.api_reference check
+
+workflows: $(STAMP)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --quiet --offline --persona=pedantic .github
 
 clean:  ## remove the virtual environment and all caches of the checkout
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -94,9 +94,7 @@ def check(checkout: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         compile_locks(checkout, into=Path(folder))
         diff = [
-            line
-            for name in LOCKS
-            for line in differences(name, committed=checkout / name, compiled=Path(folder, name))
+            line for name in LOCKS for line in differences(name, committed=checkout / name, compiled=Path(folder, name))
         ]
     if not diff:
         return 0
