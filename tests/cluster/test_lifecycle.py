@@ -204,7 +204,7 @@ def test_missing_crds_are_said_in_words(tmp_path: pathlib.Path) -> None:
 
         assert operator.wait() == 1
 
-    (line,) = operator.lines()
+    (line,) = operator.errors()
     assert line["message"].startswith("the CRD certificaterequestuploads.scm.certops.dev is not installed")
 
 
@@ -216,7 +216,7 @@ def test_missing_permissions_are_said_in_words(own_world: World, tmp_path: pathl
     operator.start(wait=False)
 
     assert operator.wait() == 1
-    (line,) = operator.lines()
+    (line,) = operator.errors()
     assert "403" in line["message"]
     assert "certificaterequestuploads" in line["message"]
 

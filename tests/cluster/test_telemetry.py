@@ -181,6 +181,6 @@ def test_address_in_use_ends_the_process_in_words(own_world: World, tmp_path: pa
         operator = own_world.operator.replica(tmp_path / "second.log", flags={"--listen": address})
         operator.start(wait=False)
         assert operator.wait() == 1
-    (line,) = [line for line in operator.lines() if line["level"] == "ERROR"]
+    (line,) = operator.errors()
     assert line["message"].startswith(f"can't listen on {address} for probes and metrics: ")
     assert "--listen (SCM_OPERATOR_LISTEN)" in line["message"]

@@ -105,6 +105,10 @@ class Operator:
         """Return its log as objects; a line that isn't JSON is a failure."""
         return [json.loads(line) for line in self.log().splitlines()]
 
+    def errors(self) -> list[dict[str, Any]]:
+        """Return the log lines that are errors."""
+        return [line for line in self.lines() if line["level"] == "ERROR"]
+
     @property
     def url(self) -> str:
         """Return where it answers probes and shows its metrics, as it has said in its log."""
