@@ -7,6 +7,7 @@ there. The parts know nothing of it but the callables that they are handed.
 import dataclasses
 from collections.abc import Iterator
 
+from scm_operator import state
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, ports, upload
 from scm_operator.kube import asked, journal
@@ -22,11 +23,7 @@ AccountQueue = queue.WorkQueue[accounts.AccountKey]
 class Parts:
     """The parts of a process that are looked at. Implements gauges.Source."""
 
-    clock: ports.Clock
-    known_uploads: report.UploadCache
-    known_accounts: account.AccountCache
-    upload_queue: UploadQueue
-    account_queue: AccountQueue
+    state: state.State
     upload_reconciler: uploads.UploadReconciler
     account_reconciler: account.AccountReconciler
     reporter: report.Reporter
@@ -38,12 +35,12 @@ class Parts:
 
     def queues(self) -> Iterator[gauges.Queue]:
         """Return the work queues."""
-        yield _queue("uploads", self.upload_queue)
-        yield _queue("accounts", self.account_queue)
+        yield _queue("uploads", self.state.upload_queue)
+        yield _queue("accounts", self.state.account_queue)
 
     def accounts(self) -> Iterator[gauges.Account]:
         """Return all accounts that there are."""
-        for each in self.known_accounts:
+        for each in self.state.known_accounts:
             line = self.account_reconciler.admission_of(each.key)
             ready = conditions.find(each.status.conditions, conditions.READY)
             degraded = conditions.find(each.status.conditions, conditions.DEGRADED)
@@ -60,7 +57,7 @@ class Parts:
 
     def uploads(self) -> gauges.Uploads:
         """Count the uploads."""
-        taken = census.take(self.known_uploads, known=self.known_accounts, now=self.clock.now())
+        taken = census.take(self.state.known_uploads, known=self.state.known_accounts, now=self.state.clock.now())
         return gauges.Uploads(taken.counts, taken.unready)
 
     def journal(self) -> tuple[int, int]:
@@ -89,9 +86,9 @@ class Instruments:
 
     def connect(self, parts: Parts) -> None:
         """Look at these parts from now on, and let them tell what has to be counted as it happens."""
-        self.health.watch_over("uploads", lambda: parts.upload_queue.stall(self._stall))
-        self.health.watch_over("accounts", lambda: parts.account_queue.stall(self._stall))
-        parts.upload_reconciler.on_step = parts.upload_queue.moved
+        self.health.watch_over("uploads", lambda: parts.state.upload_queue.stall(self._stall))
+        self.health.watch_over("accounts", lambda: parts.state.account_queue.stall(self._stall))
+        parts.upload_reconciler.on_step = parts.state.upload_queue.moved
         parts.account_reconciler.on_wait = self.metrics.turn_came
         parts.reporter.on_first_ready = self._count_ready
         gauges.install(self.metrics, gauges.Gauges(parts, metrics=self.metrics))

@@ -82,7 +82,12 @@ class Cluster:
         for release in json.loads(self.helm.run("list", "--all-namespaces", "--output", "json").stdout):
             self.uninstall(release["name"], namespace=release["namespace"])
         if self.find("crd", "clusterscmaccounts.scm.certops.dev"):
+            # A CRD that was made a moment ago is there before its resources are served.
+            until(lambda: self._lists("clusterscmaccounts"), what="ClusterScmAccounts to be served")
             self.plane.kubectl("delete", "clusterscmaccounts", "--all")
+
+    def _lists(self, plural: str) -> bool:
+        return self.plane.kubectl("get", plural, check=False).returncode == 0
 
     def clear_crds(self) -> None:
         """Delete the CRDs too, and with them all resources of these kinds."""

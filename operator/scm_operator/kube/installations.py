@@ -39,7 +39,8 @@ async def find_cluster_wide(kubernetes: client.Kubernetes) -> str | None:
 class Alone:
     """Knows whether this installation is the only one for its namespaces; see `run`.
 
-    ``period`` in seconds between two looks. ``on_change`` are told why it isn't alone, None when it is again.
+    ``period`` in seconds between two looks. ``on_change`` are told why it isn't alone, None when it is,
+    first when that is known.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Alone:
         self._scope = scope
         self._period = period
         self._on_change = on_change
+        self._known = False
         self._alone = asyncio.Event()
         self._overlap = asyncio.Event()
         self.overlap: str | None = None
@@ -84,11 +86,12 @@ class Alone:
         self.overlap = _overlap(other, self._scope) if other else None
         (self._overlap if other else self._alone).set()
         (self._alone if other else self._overlap).clear()
-        if self.overlap == before:
+        if self._known and self.overlap == before:
             return
+        self._known = True
         if self.overlap:
             _log.error("%s", self.overlap, extra={"event": "Overlap"})
-        else:
+        elif before:
             _log.info("no other installation serves these namespaces any more", extra={"event": "Alone"})
         for tell in self._on_change:
             tell(self.overlap)

@@ -14,7 +14,8 @@ UPLOADED = builders.make_status()
 FAILED = builders.make_status(reason=Reason.THROTTLED)
 RECORDED = dataclasses.replace(FAILED, record=builders.make_record())
 MISSING = builders.make_status(reason=Reason.ENTRY_MISSING)
-FAILED_LATER = dataclasses.replace(RECORDED, history=(builders.make_replaced(),))
+HISTORY = (builders.make_replaced(),)
+FAILED_LATER = dataclasses.replace(RECORDED, history=HISTORY)
 
 
 class Desk:
@@ -76,7 +77,9 @@ async def test_who_is_not_ready_is_not_told(desk: Desk, statuses: tuple[upload.S
 async def test_who_was_ready_before_this_process_is_not_told(desk: Desk) -> None:
     """A restart makes nobody Ready for the first time."""
     await desk.write(UPLOADED)
-    assert await Desk(desk.cluster).write(FAILED_LATER, UPLOADED) == 0
+    assert await Desk(desk.cluster).write(FAILED_LATER, dataclasses.replace(UPLOADED, history=HISTORY)) == 0
+    await desk.write(dataclasses.replace(MISSING, history=HISTORY))
+    assert await Desk(desk.cluster).write(UPLOADED) == 0
 
 
 async def test_write_that_fails_is_not_told(desk: Desk) -> None:

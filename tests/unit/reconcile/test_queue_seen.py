@@ -37,6 +37,11 @@ async def test_oldest_is_the_one_that_waits_the_longest() -> None:
     work.add("a")
     work.add("b")
     assert work.oldest == 10.0
+    again = handling.make_queue()
+    for _ in range(3):
+        again.add("a")
+        await asyncio.sleep(5.0)
+    assert again.oldest == 15.0
     handler = handling.FakeHandler()
     async with handling.running(work, handler):
         assert work.oldest == 0.0
@@ -79,8 +84,9 @@ async def test_key_that_gets_on_is_no_stall() -> None:
             await asyncio.sleep(LONGEST)
             work.moved()
         for _ in range(5):
+            await asyncio.sleep(LONGEST - 10.0)
             async with work.outside():
-                await asyncio.sleep(LONGEST)
+                await asyncio.sleep(LONGEST - 10.0)
 
     work.add("a")
     running = asyncio.create_task(work.run(handle))
@@ -139,7 +145,9 @@ async def test_long_line_before_busy_workers_is_no_stall() -> None:
     work = handling.make_queue(workers=2)
 
     async def handle(_: str) -> None:
-        await asyncio.sleep(LONGEST)
+        for _step in range(3):
+            await asyncio.sleep(LONGEST)
+            work.moved()
 
     for number in range(50):
         work.add(f"key-{number}")
