@@ -39,7 +39,7 @@ def _body(name: str, *, version: int) -> server.Body:
 
 def _versions(**versions: int) -> server.Reply:
     items = [
-        {"metadata": {"namespace": "shop", "name": name, "resourceVersion": str(version)}}
+        {"metadata": {"namespace": "shop", "name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}}
         for name, version in versions.items()
     ]
     return server.Reply(200, {"metadata": {"resourceVersion": "9"}, "items": items})

@@ -18,11 +18,6 @@ from scm_operator.domain import errors, ports
 from scm_operator.kube import asked
 
 _USER_AGENT = "scm-csr-operator"
-METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
-"""What to accept to get no more of an object than its metadata; ``{}`` is ``List`` for a list, nothing for a watch.
-
-https://kubernetes.io/docs/reference/using-api/api-concepts/, section "Metadata-only fetches".
-"""
 _TIMEOUT = 30.0
 """Seconds for one request that isn't a watch."""
 
@@ -112,7 +107,20 @@ async def call(
     what: str,
     timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of all of it, the answer's body too
 ) -> dict[str, Any]:
-    """Make a request and return its JSON; ``what`` names it in messages ("get Secret shop/tls").
+    """Make a request and return its JSON object; all else as `fetch`."""
+    answer = _parse(await fetch(request, what=what, timeout=timeout))
+    if not isinstance(answer.get("metadata"), dict):
+        raise errors.ApiServerError(f"{what}: no object in the answer")
+    return answer
+
+
+async def fetch(
+    request: Awaitable[aiohttp.ClientResponse],
+    *,
+    what: str,
+    timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of all of it, the answer's body too
+) -> bytes:
+    """Make a request and return the body of its answer; ``what`` names it in messages ("get Secret shop/tls").
 
     ``timeout`` in seconds is for all of it.
 
@@ -124,12 +132,9 @@ async def call(
             body = await response.read()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise errors.ApiServerError(f"{what}: {type(error).__name__}") from None
-    answer = _parse(body)
     if response.status >= 300:
-        raise _refusal(response, answer, what=what)
-    if not isinstance(answer.get("metadata"), dict):
-        raise errors.ApiServerError(f"{what}: {response.status}, but no object in the answer")
-    return answer
+        raise _refusal(response, _parse(body), what=what)
+    return body
 
 
 class Refused(errors.ApiServerError):

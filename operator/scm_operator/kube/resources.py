@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from scm_operator.domain import errors, upload
-from scm_operator.kube import client, paths
+from scm_operator.kube import client, metadata, paths
 
 _log = logging.getLogger(__name__)
-_PAGE, _PAGE_OF_VERSIONS = 500, 2000
+_PAGE = 500
 R = TypeVar("R")
 
 
@@ -60,11 +60,9 @@ async def list_versions(kubernetes: client.Kubernetes, lists: tuple[str, ...]) -
     versions: dict[tuple[str, str], str] = {}
     as_of: list[str] = []
     for path in lists:
-        async for page in _pages(kubernetes, path, accept=client.METADATA.format("List"), limit=_PAGE_OF_VERSIONS):
-            for item in page.get("items") or ():
-                metadata = item["metadata"]
-                versions[metadata["namespace"], metadata["name"]] = metadata["resourceVersion"]
-        as_of.append(page["metadata"]["resourceVersion"])
+        listed, version = await metadata.list_all(kubernetes, path, what=f"list {path}")
+        versions |= {(each.namespace, each.name): each.resource_version for each in listed}
+        as_of.append(version)
     return Versions(versions, as_of[0])
 
 
@@ -73,12 +71,10 @@ async def check_listable(kubernetes: client.Kubernetes, path: str) -> None:
     await client.call(kubernetes.request("GET", path, query={"limit": 1}), what=f"list {path}")
 
 
-async def _pages(
-    kubernetes: client.Kubernetes, path: str, *, accept: str = "application/json", limit: int = _PAGE
-) -> AsyncIterator[dict[str, Any]]:
+async def _pages(kubernetes: client.Kubernetes, path: str) -> AsyncIterator[dict[str, Any]]:
     token: str | None = None
     while True:
-        request = kubernetes.request("GET", path, query={"limit": limit, "continue": token}, accept=accept)
+        request = kubernetes.request("GET", path, query={"limit": _PAGE, "continue": token})
         page = await client.call(request, what=f"list {path}")
         yield page
         token = page["metadata"].get("continue")

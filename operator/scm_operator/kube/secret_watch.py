@@ -14,10 +14,9 @@ from typing import Any
 import aiohttp
 
 from scm_operator.domain import account, errors, upload
-from scm_operator.kube import client, paths, secrets
+from scm_operator.kube import client, metadata, paths, secrets
 
 _log = logging.getLogger(__name__)
-_PAGE = 1000
 # Seconds after which the API server ends a watch in order, and after which it is cut off.
 _WATCH, _WATCH_AT_MOST = 290, 330.0
 # Bookmarks come about every minute: a watch that is silent for longer than this is dead.
@@ -55,25 +54,21 @@ class SecretWatch:
 
     async def sync(self) -> None:
         """List all Secrets' metadata once. Raises: ApiServerError."""
-        listed: list[account.SecretName] = []
-        changed: list[account.SecretName] = []
-        token: str | None = None
-        while True:
-            page = await self._page(token)
-            for item in page.get("items") or ():  # an empty list comes as null
-                name, version = _version_of(item)
-                listed.append(name)
-                if self._versions.put(name, version):
-                    changed.append(name)
-            token = page["metadata"].get("continue")
-            if not token:
-                break
-        for name, uid in self._versions.missing_from(listed):
+        what = "list Secrets (metadata only)"
+        items, version = await metadata.list_all(self._kubernetes, self._path, what=what, before_page=self._moved)
+        named = {
+            account.SecretName(item.namespace, item.name): upload.ObservedSecret(
+                item.name, item.uid, item.resource_version
+            )
+            for item in items
+        }
+        changed = [name for name, seen in named.items() if self._versions.put(name, seen)]
+        for name, uid in self._versions.missing_from(named):
             if self._path not in {paths.secrets(), paths.secrets(name.namespace)}:
                 continue  # another watch's
             self._versions.remove(name, uid=uid)
             changed.append(name)
-        self._resource_version = page["metadata"]["resourceVersion"]
+        self._resource_version = version
         for name in changed:
             self._on_change(name)
 
@@ -104,13 +99,6 @@ class SecretWatch:
             _log.info("watch of Secrets: %s; watching again", type(error).__name__)
         return alive or asyncio.get_running_loop().time() - since > _LASTING
 
-    async def _page(self, token: str | None) -> dict[str, Any]:
-        self._moved()
-        request = self._kubernetes.request(
-            "GET", self._path, query={"limit": _PAGE, "continue": token}, accept=client.METADATA.format("List")
-        )
-        return await client.call(request, what="list Secrets (metadata only)")
-
     async def _events(self) -> AsyncIterator[dict[str, Any]]:
         query = {
             "watch": "true",
@@ -120,7 +108,7 @@ class SecretWatch:
         }
         async with asyncio.timeout(_SILENCE):  # who takes a request and never answers it is silent, too
             response = await self._kubernetes.request(
-                "GET", self._path, query=query, accept=client.METADATA.format(""), timeout=_WATCH_AT_MOST
+                "GET", self._path, query=query, accept=metadata.WATCH, timeout=_WATCH_AT_MOST
             )
         async with response:
             if response.status >= 300:

@@ -186,6 +186,7 @@ class WorkQueue(Generic[K]):
             answer = await _guarded(handle, key)
             self._handled.put_down(key)
             self._finish(key, answer)
+            await asyncio.sleep(0)  # of many keys with nothing to wait for, each lets the others get on
         self._workers -= 1
 
     async def _is_next(self) -> bool:

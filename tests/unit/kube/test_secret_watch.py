@@ -25,7 +25,7 @@ async def test_all_pages_are_listed_as_metadata(api: server.FakeApiServer, kuber
     await watcher.watch.sync()
     assert watcher.told == ["n1", "n2"]
     assert (watcher.version("n1"), watcher.version("n2"), watcher.version("x")) == ("1", "3", None)
-    assert [request.query for request in api.seen] == [{"limit": "1000"}, {"limit": "1000", "continue": "more"}]
+    assert [request.query for request in api.seen] == [{"limit": "2000"}, {"limit": "2000", "continue": "more"}]
     assert {request.headers["Accept"] for request in api.seen} == {AS_METADATA.format("List")}
     assert {request.path for request in api.seen} == {"/api/v1/secrets"}
 

@@ -67,9 +67,18 @@ async def test_retries_do_not_starve(handler: handling.FakeHandler) -> None:
     for number in range(3):
         work.add(f"r{number}", lane=queue.Lane.RETRY)
     async with handling.running(work, handler):
-        pass
+        await handling.idle()  # each key lets the others get on
     places = [place for place, key in enumerate(handler.handled) if key.startswith("r")]
     assert places == [7, 15, 23]
+
+
+async def test_keys_that_wait_for_nothing_let_others_get_on(handler: handling.FakeHandler) -> None:
+    """Between two keys whose handling never waits everything else in the process has its turn."""
+    work = handling.make_queue()
+    for number in range(1000):
+        work.add(f"f{number}")
+    async with handling.running(work, handler):
+        assert 0 < len(handler.handled) < 100
 
 
 async def test_fresh_add_promotes_a_waiting_retry(handler: handling.FakeHandler) -> None:
