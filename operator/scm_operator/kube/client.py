@@ -82,7 +82,9 @@ class NoCluster(Exception):  # noqa: N818 - reads as what is the matter
 async def connect(*, connections: int, meter: ports.ApiMeter = lambda *_: None) -> AsyncIterator[Kubernetes]:
     """Open a client as $KUBECONFIG says, else as the Pod's ServiceAccount; ``connections`` bounds its pool.
 
-    ``meter`` counts its requests. A projected token is read again every minute. Raises: NoCluster.
+    ``meter`` counts its requests. A Pod's token is read again every minute, a kubeconfig's ``tokenFile`` once.
+
+    Raises: NoCluster.
     """
     configuration = await _configuration()
     configuration.connection_pool_maxsize = connections
