@@ -31,17 +31,8 @@ def open_session(  # noqa: PLR0913 - what a session of kopf's needs
     ``on_move`` is told of each sign of life of one of the ``lists``, ``meter`` of each request (see `hearing`).
     """
     prefix = urllib.parse.urlsplit(server).path.rstrip("/")
+    notice = _notice(prefix=prefix, lists=lists, on_list=on_list)
     measure = hearing.middleware(prefix=prefix, lists=lists, on_move=on_move, meter=meter)
-
-    async def pace(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        if "continue" in request.url.query:
-            return _not_expired(await handler(request))
-        what = f"{'watch' if 'watch' in request.url.query else 'list'} {request.url.path}"
-        await pacer.wait(what)
-        response = await handler(request)
-        if response.status == 200:
-            pacer.granted(what)
-        return response
 
     async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         # For each request anew: a projected token is replaced every hour.
@@ -56,6 +47,25 @@ def open_session(  # noqa: PLR0913 - what a session of kopf's needs
             raise aiohttp.ClientConnectionError("the token was refused (401)")
         return response
 
+    session = aiohttp.ClientSession(connector=connector, middlewares=(_pace(pacer), authorize, notice, measure))
+    return kopf.AiohttpSession(server=server, default_namespace=None, aiohttp_session=session)
+
+
+def _pace(pacer: pacing.Pacer) -> aiohttp.ClientMiddlewareType:
+    async def pace(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if "continue" in request.url.query:
+            return _not_expired(await handler(request))
+        what = f"{'watch' if 'watch' in request.url.query else 'list'} {request.url.path}"
+        await pacer.wait(what)
+        response = await handler(request)
+        if response.status == 200:
+            pacer.granted(what)
+        return response
+
+    return pace
+
+
+def _notice(*, prefix: str, lists: tuple[str, ...], on_list: Callable[[str], None]) -> aiohttp.ClientMiddlewareType:
     async def notice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         response = await handler(request)
         path = request.url.path.removeprefix(prefix)
@@ -63,8 +73,7 @@ def open_session(  # noqa: PLR0913 - what a session of kopf's needs
             on_list(path)
         return response
 
-    session = aiohttp.ClientSession(connector=connector, middlewares=(pace, authorize, notice, measure))
-    return kopf.AiohttpSession(server=server, default_namespace=None, aiohttp_session=session)
+    return notice
 
 
 def _not_expired(page: aiohttp.ClientResponse) -> aiohttp.ClientResponse:

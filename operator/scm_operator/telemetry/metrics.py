@@ -5,7 +5,7 @@ so only so many have series of their own (`Accounts`).
 """
 
 import http
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import prometheus_client
 from prometheus_client import exposition, registry
@@ -55,47 +55,38 @@ class Metrics:
         self.accounts = accounts or Accounts()
         self.registry = registry.CollectorRegistry()
         self._exposed: dict[str, tuple[float, bytes]] = {}
-        self._time_to_ready = prometheus_client.Histogram(
-            PREFIX + "time_to_ready_seconds",
+        self._time_to_ready = self._histogram(
+            "time_to_ready_seconds",
             "Time from an upload's creation to its first being Ready; the API server tells creation in whole seconds.",
             buckets=_TIME_TO_READY,
-            registry=self.registry,
         )
-        self._turn_wait = prometheus_client.Histogram(
-            PREFIX + "turn_wait_seconds",
+        self._turn_wait = self._histogram(
+            "turn_wait_seconds",
             "Time that uploads stood in their account's line before they might call SCM (spec.limits, pauses).",
             buckets=_TURN_WAIT,
-            registry=self.registry,
         )
-        self._scm_requests = prometheus_client.Counter(
-            PREFIX + "scm_requests",
-            "Requests to SCM and IAM by operation, answer and account.",
-            ["operation", "code", "account"],
-            registry=self.registry,
-        )
-        self._scm_seconds = prometheus_client.Histogram(
-            PREFIX + "scm_request_seconds",
+        self._scm_seconds = self._histogram(
+            "scm_request_seconds",
             "Time that requests to SCM and IAM took, whatever came of them.",
-            ["operation"],
+            "operation",
             buckets=_REQUEST,
-            registry=self.registry,
         )
-        self._api_requests = prometheus_client.Counter(
-            PREFIX + "api_requests",
-            "Requests to the API server; a watch counts when it begins.",
-            ["verb", "resource", "code"],
-            registry=self.registry,
-        )
-        self._api_conflicts = prometheus_client.Counter(
-            PREFIX + "api_conflicts",
-            "Writes that the API server refused because somebody else's came before (409): read again, no error.",
-            ["resource"],
-            registry=self.registry,
-        )
+        about = "Requests to SCM and IAM by operation, answer and account."
+        self._scm_requests = self._counter("scm_requests", about, "operation", "code", "account")
+        about = "Requests to the API server; a watch counts when it begins."
+        self._api_requests = self._counter("api_requests", about, "verb", "resource", "code")
+        about = "Writes that the API server refused because somebody else's came before (409): read again, no error."
+        self._api_conflicts = self._counter("api_conflicts", about, "resource")
         # A look-up by names costs as much as the counting: the children are kept.
         self._of_scm: dict[tuple[str, str, str], prometheus_client.Counter] = {}
         self._of_operation: dict[str, prometheus_client.Histogram] = {}
         self._of_api: dict[tuple[str, str, int | None], prometheus_client.Counter] = {}
+
+    def _counter(self, name: str, about: str, *labels: str) -> prometheus_client.Counter:
+        return prometheus_client.Counter(PREFIX + name, about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, *labels: str, buckets: Sequence[float]) -> prometheus_client.Histogram:
+        return prometheus_client.Histogram(PREFIX + name, about, labels, buckets=buckets, registry=self.registry)
 
     def became_ready(self, seconds: float) -> None:
         """Count an upload that is Ready for the first time, so many seconds after its creation."""
