@@ -126,7 +126,7 @@ class Settings(pydantic_settings.BaseSettings):
         default=False, description="Allow accounts whose endpoint is plain http on loopback (a simulator)."
     )
     log_level: Literal["debug", "info", "warning", "error"] = pydantic.Field(
-        "info", description="Least severity that is logged."
+        "info", description="Least severity that is logged; debug shows each step of each upload, and why."
     )
     log_format: Literal["json", "text"] = pydantic.Field(
         "json", description="json: one object a line; text: for a terminal."

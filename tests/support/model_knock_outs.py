@@ -160,7 +160,7 @@ def _adopts_in_doubt(observed: observation.Observed) -> actions.Action | None:
 
 def _finds_whatever_rivals(observed: observation.Observed) -> actions.Action | None:
     one = unknown.unknown_of(observed)
-    match observed.answers.lookups.get(one.id) if one else None:
+    match observed.answers.lookups.get(one) if one else None:
         case lookup.Found(entry):
             return actions.Claim(entry, one)
         case _:

@@ -94,14 +94,21 @@ class Namespace:
 
     def ready(self, name: str) -> Object:
         """Wait until an upload is Ready; return its status."""
-        self.kubectl("wait", "--for=condition=Ready", f"cru/{name}", _WAIT)
+        self._wait("condition=Ready", f"cru/{name}")
         return self.status(name)
 
     def reason(self, name: str, reason: str, *, kind: str = "cru") -> Object:
         """Wait until an object's Ready condition has that reason; return the condition."""
         path = "{.status.conditions[?(@.type=='Ready')].reason}"
-        self.kubectl("wait", f"--for=jsonpath={path}={reason}", f"{kind}/{name}", _WAIT)
+        self._wait(f"jsonpath={path}={reason}", f"{kind}/{name}")
         return condition(self.get(name, kind=kind), "Ready")
+
+    def _wait(self, what: str, which: str) -> None:
+        """Wait for one object; where that doesn't come, the test fails with what it is instead."""
+        waited = self.plane.kubectl("-n", self.name, "wait", f"--for={what}", which, _WAIT, check=False)
+        if waited.returncode:
+            found = self.kubectl("get", which, "-o", "yaml", check=False)
+            raise AssertionError(f"{self.name}: {which} is not {what}: {waited.stderr.strip()}\n{found}")
 
     def count_ready(self) -> int:
         """Return how many uploads of this namespace are Ready."""
@@ -117,7 +124,7 @@ class Namespace:
         """Ask for a fresh look and return the status once the operator has reported on it."""
         moment = f"request-{next(_numbers)}"
         self.kubectl("annotate", "--overwrite", f"cru/{name}", f"{REQUESTED_AT}={moment}")
-        self.kubectl("wait", f"--for=jsonpath={{.status.lastHandledReconcileAt}}={moment}", f"cru/{name}", _WAIT)
+        self._wait(f"jsonpath={{.status.lastHandledReconcileAt}}={moment}", f"cru/{name}")
         return self.status(name)
 
     def events(self, name: str, *, reason: str, count: int = 1) -> list[Object]:

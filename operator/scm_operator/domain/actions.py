@@ -206,3 +206,16 @@ Action = (
     | RemoveFinalizer
     | Report
 )
+
+
+def describe(action: Action) -> str:
+    """Return a step as a log shows it: what it is, never what is sent."""
+    match action:
+        case Wait(after, verdict) if verdict:
+            return f"Wait {after:g} s ({verdict.reason})"
+        case Wait(after):
+            return f"Wait {after:g} s"
+        case Report(verdict):
+            return f"Report {verdict.reason}"
+        case _:
+            return type(action).__name__

@@ -30,9 +30,13 @@ class Absent:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CantTell:
-    """It can't be known; ``why`` goes into a message: what stands in the way."""
+    """It can't be known; ``why`` goes into a message: what stands in the way.
+
+    ``only_age`` says that an entry of that name and content is there, and that only its age is in doubt.
+    """
 
     why: str
+    only_age: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +48,17 @@ class ShowFirst:
 
 Answer = Found | Absent | CantTell
 """What a look-up comes to."""
+
+
+def describe(answer: Answer) -> str:
+    """Return an answer as a log shows it."""
+    match answer:
+        case Found(entry):
+            return f"found as {entry.scm_id}"
+        case CantTell(why):
+            return f"can't tell: {why}"
+        case _:
+            return "absent"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,7 +113,8 @@ def _nothing_found(
         if entry.created is None:
             return CantTell(f"entry {entry.scm_id} has that name and CSR, and no usable create time")
         if earliest and entry.created >= earliest - DOUBTFUL:
-            return CantTell(f"entry {entry.scm_id} has that name and CSR, and is a little older than the POST")
+            why = f"entry {entry.scm_id} has that name and CSR, and is a little older than the POST"
+            return CantTell(why, only_age=True)
     if not listing.complete:
         return CantTell(f"SCM has more CSRs whose names resemble {sought.scm_name!r} than one page of its list shows")
     return Absent()

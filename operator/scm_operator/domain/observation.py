@@ -116,11 +116,12 @@ class Missing:
 class Answers:
     """What was asked in this pass: nothing of it outlives the pass.
 
-    ``lookups`` by the attempt's id; ``adoption`` the answer for the wanted name and content; ``shown`` by the entry's
-    id, None for one that is gone; ``unverified`` and ``deleted`` entries' ids.
+    ``lookups`` by the whole attempt, since what a stand-in seeks may change; ``adoption`` the answer for the wanted
+    name and content; ``shown`` by the entry's id, None for one that is gone; ``unverified`` and ``deleted`` entries'
+    ids.
     """
 
-    lookups: Mapping[str, lookup.Answer] = dataclasses.field(default_factory=dict)
+    lookups: Mapping[Attempt, lookup.Answer] = dataclasses.field(default_factory=dict)
     adoption: lookup.Answer | None = None
     shown: Mapping[str, ListedEntry | None] = dataclasses.field(default_factory=dict)
     unverified: frozenset[str] = frozenset()

@@ -1,5 +1,7 @@
 """Looking at what SCM has: for an attempt's entry, for one to adopt, and whether an entry is still there."""
 
+import logging
+
 from scm_operator.domain import (
     actions,
     attempt,
@@ -15,6 +17,8 @@ from scm_operator.domain import (
 from scm_operator.reconcile import groups, memory, standing, visit
 from scm_operator.reconcile.connection import Connection, Outside
 from scm_operator.reconcile.observing import Observation
+
+_log = logging.getLogger(__name__)
 
 
 class Looking:
@@ -41,7 +45,7 @@ class Looking:
         sought = lookup.Sought(unknown.scm_name, unknown.group.der_digest, conditions.moment(unknown.at))
         with self._groups.looking(unknown.group):
             answer = await self._search(sought, at.reached[unknown.tenant], seen)
-            seen.lookups[unknown.id] = answer
+            seen.lookups[unknown] = answer
 
     async def look_for_adoption(self, action: actions.LookForAdoption, at: Observation, seen: visit.Visit) -> None:
         """Look for an entry of any age that has the wanted name and CSR. Raises: RetryLater."""
@@ -89,6 +93,9 @@ class Looking:
         self._memory.remembered[current.key] = observation.Claimed(current, record, unknown, fits)
 
     async def _search(self, sought: lookup.Sought, connection: Connection, seen: visit.Visit) -> lookup.Answer:
+        if seen.found:  # and not claimed: the resource has changed since
+            self._memory.give_up(seen.found)
+            seen.found = None
         try:
             answer = await self._asked(sought, connection, seen)
         except errors.AccountObstacle as obstacle:
@@ -97,6 +104,8 @@ class Looking:
             return lookup.CantTell(f"looking for it is not permitted ({obstacle.message.rstrip('.')})")
         if isinstance(answer, lookup.Found):
             self._memory.reserve(answer.entry.scm_id, seen.key)
+            seen.found = answer.entry.scm_id
+        _log.debug("%s: looked for CSR %r: %s", seen.key, sought.scm_name, lookup.describe(answer))
         return answer
 
     async def _asked(self, sought: lookup.Sought, connection: Connection, seen: visit.Visit) -> lookup.Answer:

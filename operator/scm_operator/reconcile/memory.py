@@ -42,6 +42,10 @@ class Memory:
         """Keep an entry that a look-up has found for its upload, until the visit ends or the entry is claimed."""
         self._reserved[scm_id] = key
 
+    def give_up(self, scm_id: str) -> None:
+        """Give up an entry that a look-up has found: it is looked for anew."""
+        self._reserved.pop(scm_id, None)
+
     def release(self, key: upload.UploadKey) -> None:
         """Give up what is reserved for an upload."""
         for scm_id in [scm_id for scm_id, holder in self._reserved.items() if holder == key]:

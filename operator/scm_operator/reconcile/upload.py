@@ -132,6 +132,7 @@ class UploadReconciler:
             seen.look_at(current)
             at = await self._observer.observe(current, seen)
             action = self._next(at.observed)
+            _log.debug("%s: %s", seen.key, actions.describe(action), extra={"event": "Step", "upload": str(seen.key)})
             try:
                 ended, result = await self._step(action, at, seen)
             except errors.Conflict:

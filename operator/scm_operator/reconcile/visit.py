@@ -2,19 +2,23 @@
 
 import dataclasses
 
-from scm_operator.domain import entry, lookup, observation, upload
+from scm_operator.domain import attempt, entry, lookup, observation, upload
 from scm_operator.reconcile import admission, lanes
 
 
 @dataclasses.dataclass(slots=True)
 class Visit:
-    """What a pass over an upload has gathered; ``failed`` says that a call did not go well in it."""
+    """What a pass over an upload has gathered; ``failed`` says that a call did not go well in it.
+
+    ``found`` is the entry that the last look-up has found and reserved.
+    """
 
     key: upload.UploadKey
     resync: bool = False
     wanted: observation.Reading = dataclasses.field(default_factory=observation.NotRead)
-    lookups: dict[str, lookup.Answer] = dataclasses.field(default_factory=dict)
+    lookups: dict[attempt.Attempt, lookup.Answer] = dataclasses.field(default_factory=dict)
     adoption: lookup.Answer | None = None
+    found: str | None = None
     shown: dict[str, entry.ListedEntry | None] = dataclasses.field(default_factory=dict)
     unverified: set[str] = dataclasses.field(default_factory=set)
     deleted: set[str] = dataclasses.field(default_factory=set)

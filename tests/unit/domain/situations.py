@@ -1,5 +1,6 @@
 """What property tests of the decision table draw from: what it may look at, in any combination."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -10,6 +11,7 @@ from scm_operator.domain import attempt, lookup, observation, upload
 from scm_operator.domain.conditions import Verdict
 from scm_operator.domain.entry import ListedEntry
 from scm_operator.domain.reasons import Reason
+from scm_operator.domain.rows import unknown
 from tests.support import builders, observations
 from tests.unit.domain import strategies
 from tests.unit.domain.strategies import CONTENTS, SCM_NAMES, SECRETS, TENANTS
@@ -119,7 +121,8 @@ def memories(names: tuple[str, ...]) -> st.SearchStrategy[observation.Remembered
 
 
 _ENTRY = builders.make_entry(scm_id="f" * 32)
-_ANSWERS = st.sampled_from([None, None, lookup.Found(_ENTRY), lookup.Absent(), lookup.CantTell("why")])
+_DOUBTS = [lookup.CantTell("why"), lookup.CantTell("its age", only_age=True)]
+_ANSWERS = st.sampled_from([None, None, lookup.Found(_ENTRY), lookup.Absent(), *_DOUBTS])
 _NOTHING_SHOWN: dict[str, ListedEntry | None] = {}
 _SHOWN = st.sampled_from(
     [
@@ -142,10 +145,10 @@ _VIEWS = st.sampled_from([builders.make_view(), builders.make_view(), builders.m
 
 @st.composite
 def answers(draw: st.DrawFn, unknowns: tuple[attempt.Attempt, ...]) -> observation.Answers:
-    """Draw what may have been asked in this pass."""
-    asked = {one.id: draw(_ANSWERS) for one in [*unknowns, builders.make_attempt(id=LOST.attempt_id)]}
+    """Draw what may have been asked in this pass about unknown attempts, and else."""
+    asked = {one: draw(_ANSWERS) for one in unknowns}
     return observation.Answers(
-        lookups={id_: answer for id_, answer in asked.items() if answer},
+        lookups={one: answer for one, answer in asked.items() if answer},
         adoption=draw(_ANSWERS),
         shown=draw(_SHOWN),
         unverified=draw(st.sampled_from([frozenset(), frozenset({builders.OTHER_SCM_ID})])),
@@ -172,7 +175,7 @@ def situations(draw: st.DrawFn) -> observation.Observed:
     names, record = wanting.secret_names, wanting.status.record
     memory = draw(memories(names))
     unknowns = () if memory else tuple(draw(st.lists(_attempts, max_size=1)))
-    return observation.Observed(
+    observed = observation.Observed(
         upload=wanting,
         memory=memory,
         account=draw(views(wanting.account or (record.account if record else None))),
@@ -182,10 +185,12 @@ def situations(draw: st.DrawFn) -> observation.Observed:
         unknowns=unknowns,
         groups=draw(groups()),
         reach={tenant: draw(_VIEWS) for tenant in draw(st.sets(st.sampled_from(TENANTS)))},
-        answers=draw(answers(unknowns)),
         missing=draw(_MISSING),
         resync=draw(st.sampled_from([False, False, True])),
         overdue=draw(st.sampled_from([False, False, True])),
         lost=draw(st.sampled_from([None, None, LOST])),
         earlier_settled_in=draw(st.sampled_from([0.0, 0.0, 20.0])),
     )
+    open_one = unknown.unknown_of(observed)
+    stand_in = () if open_one is None or open_one in unknowns else (open_one,)
+    return dataclasses.replace(observed, answers=draw(answers((*unknowns, *stand_in))))

@@ -93,7 +93,7 @@ class World:
             case actions.Post(one, wanted):
                 return self._post(one, wanted, answer)
             case actions.LookUp(one):
-                self._answered(lookups={one.id: self._search(one)})
+                self._answered(lookups={one: self._search(one)})
             case actions.Claim(found, one) if one:
                 self._set(memory=observations.make_claimed(one, scm_id=found.scm_id, origin="Recovered"))
             case actions.Conclude(one):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from scm_operator.domain import actions, attempt, lookup, observation, plan, report, status
 from scm_operator.domain.conditions import TRUE
 from scm_operator.domain.reasons import Reason
+from scm_operator.domain.rows import unknown
 from tests.support import builders, observations
 from tests.unit.domain import situations
 
@@ -61,6 +62,14 @@ def test_a_call_is_begun_only_where_it_may_be(observed: observation.Observed) ->
         assert open_unknowns(observed) == []
         assert (wanting.deleting, wanting.suspend, observed.account.fault) == (False, False, None)
         assert wanting.has_finalizer == wanting.deletes_entries
+
+
+@whatever_is_observed
+@often
+def test_nothing_is_sent_before_what_was_lost_is_resolved(observed: observation.Observed) -> None:
+    """While a lost journal's attempt stands open nothing is journaled, whatever the adoption policy."""
+    if isinstance(plan.plan(observed), actions.Journal):
+        assert unknown.unknown_of(observed) is None
 
 
 @whatever_is_observed
@@ -120,7 +129,7 @@ def test_an_unknown_outcome_is_never_forgotten(observed: observation.Observed) -
     action = plan.plan(observed)
     if not isinstance(action, actions.Conclude) or action.attempt not in observed.unknowns:
         return
-    answer = observed.answers.lookups.get(action.attempt.id)
+    answer = observed.answers.lookups.get(action.attempt)
     assert action.attempt not in open_unknowns(observed) or isinstance(answer, lookup.Absent)
 
 
@@ -165,7 +174,7 @@ def test_what_was_asked_is_not_asked_again(observed: observation.Observed) -> No
         case actions.ReadSecrets():
             assert isinstance(observed.wanted, observation.NotRead)
         case actions.LookUp(one):
-            assert one.id not in observed.answers.lookups
+            assert one not in observed.answers.lookups
         case actions.LookForAdoption():
             assert observed.answers.adoption is None
         case actions.Delete(record) if observed.upload.deleting:

@@ -173,6 +173,20 @@ async def test_nothing_of_the_group_is_sent_while_adoption_looks(adopting: World
     assert [adopting.record(key).origin for key in (worlds.API, worlds.WEB)] == ["Uploaded", "Uploaded"]
 
 
+async def test_entry_that_was_found_is_found_again_when_the_spec_changes_just_then(adopting: World) -> None:
+    """A change of the spec while the list is asked for asks for it anew, and what it had found is no other's."""
+    scm_id = _theirs(adopting)
+
+    def change() -> None:
+        del adopting.scm.at["list"]
+        adopting.change({"deletionPolicy": "Delete"})
+
+    adopting.scm.at["list"] = change
+    await adopting.settle()
+    assert (adopting.record().scm_id, adopting.scm.posts) == (scm_id, [])
+    assert adopting.log.count("list web") == 2
+
+
 async def test_entry_that_one_has_found_is_kept_from_the_other_until_it_is_claimed(adopting: World) -> None:
     """Two names of one CSR in one list: what one look-up has found is taken before its record is written."""
     adopting.memory.reserve(_theirs(adopting), worlds.API)

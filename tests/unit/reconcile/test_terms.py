@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from scm_operator.domain import errors
-from scm_operator.domain.attempt import JournalLost
 from scm_operator.reconcile import queue
 from tests.support import fake_cluster, fake_scm
 from tests.unit.reconcile import world as worlds
@@ -118,65 +117,6 @@ async def test_higher_term_in_a_status_steps_down(world: World) -> None:
     world.change()
     assert await world.reconcile() is None
     assert (stepped, world.log) == ([True], [])
-
-
-def _lost(world: World) -> JournalLost:
-    return JournalLost(world.journal.term + 1, world.clock.now())
-
-
-async def test_lost_journal_is_made_up_for_by_a_look_up(world: World) -> None:
-    """A resource that was there before the journal was lost is looked for before it is sent: found, it is recorded."""
-    await _crash(world)
-    world.clock.advance(10)
-    world.restart(lost=_lost(world))
-    await world.settle()
-    assert (len(world.scm.posts), world.record().origin) == (1, "Recovered")
-    assert world.record().attempt_id == "lost-3"
-    assert _calls(world)[:2] == ["write term 3", "write ResolvingOutcome"]
-
-
-async def test_lost_journal_and_nothing_in_scm_is_written_before_it_is_sent(world: World) -> None:
-    """What is surely absent is noted in the status as looked for, and only then sent; the next term asks no more."""
-    world.clock.advance(10)
-    world.restart(lost=_lost(world))
-    seen: list[str | None] = []
-    world.scm.at["post"] = lambda: seen.append(world.status().concluded_attempt_id)
-    await world.settle()
-    assert (seen, world.reason()) == (["lost-2"], "Uploaded")
-    world.put_csr(1)
-    world.restart()
-    await world.settle()
-    assert world.log.count("list web") == 1
-
-
-async def test_lost_journal_does_not_concern_what_came_after_or_is_recorded(world: World) -> None:
-    """What was created later, and what has an entry of the wanted content, is not looked for."""
-    await world.settle()
-    world.clock.advance(10)
-    world.restart(lost=_lost(world))
-    world.clock.advance(10)
-    world.add_upload("api", number=1)
-    world.cluster.bodies[worlds.API]["metadata"]["creationTimestamp"] = "2026-01-02T12:00:20Z"
-    world.change(key=worlds.API)
-    for name in (worlds.WEB, worlds.API):
-        world.change(annotations={worlds.REQUESTED: "now"}, key=name)
-        await world.settle(name)
-    assert not [line for line in world.log if line.startswith("list")]
-    assert world.reason(worlds.API) == "Uploaded"
-
-
-async def test_lost_journal_that_can_not_be_looked_up_is_for_a_person(world: World) -> None:
-    """Where the list isn't permitted the stand-in can be confirmed like any attempt."""
-    world.clock.advance(10)
-    world.restart(lost=_lost(world))
-    world.scm.refusals["list"] = fake_scm.DENIED
-    await world.settle()
-    assert (world.reason(), world.scm.posts) == ("OutcomeUnknown", [])
-    assert "not permitted" in world.message()
-    assert f"{worlds.CONFIRM}=lost-2" in world.message()
-    world.change(annotations={worlds.CONFIRM: "lost-2"})
-    await world.settle()
-    assert (world.reason(), len(world.scm.posts)) == ("Uploaded", 1)
 
 
 @pytest.mark.parametrize("deleted", [True, False], ids=["gone", "re-created"])

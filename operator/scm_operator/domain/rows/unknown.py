@@ -26,7 +26,7 @@ def unfenced(observed: observation.Observed) -> actions.Action | None:
 def unsettled(observed: observation.Observed) -> actions.Action | None:
     """Row 10: a POST of the group may still be stored, or a late write may still land on a twin: wait."""
     unknown = unknown_of(observed)
-    if unknown is None or unknown.id in observed.answers.lookups:
+    if unknown is None or unknown in observed.answers.lookups:
         return None
     group = observed.group(unknown.group)
     settled_in = max(group.settled_in, observed.earlier_settled_in if unknown.term < observed.term else 0.0)
@@ -38,7 +38,7 @@ def unsettled(observed: observation.Observed) -> actions.Action | None:
 def not_asked(observed: observation.Observed) -> actions.Action | None:
     """Rows 10a and 14: look it up with an account of its tenant; without any, it can't be told."""
     unknown = unknown_of(observed)
-    if unknown is None or unknown.id in observed.answers.lookups:
+    if unknown is None or unknown in observed.answers.lookups:
         return None
     view = observed.reach.get(unknown.tenant)
     if view is None:
@@ -53,15 +53,28 @@ def not_asked(observed: observation.Observed) -> actions.Action | None:
 def answered(observed: observation.Observed) -> actions.Action | None:
     """Rows 11 to 14: found, surely absent, or can't tell."""
     unknown = unknown_of(observed)
-    match observed.answers.lookups.get(unknown.id) if unknown else None:
+    match observed.answers.lookups.get(unknown) if unknown else None:
         case lookup.Found(entry) if unknown:
             return _found(observed, unknown, entry)
         case lookup.Absent() if unknown:
             return actions.WriteConcluded(unknown) if _is_stand_in(observed, unknown) else actions.Conclude(unknown)
+        case lookup.CantTell(only_age=True) if unknown and _is_adopted_instead(observed, unknown):
+            return None
         case lookup.CantTell(why) if unknown:
             return _cannot_tell(observed, unknown, why)
         case _:
             return None
+
+
+def _is_adopted_instead(observed: observation.Observed, unknown: attempt.Attempt) -> bool:
+    """Say whether row 17 takes the entry over whoever has made it: then it needn't be known whether a POST did."""
+    about = observed.upload
+    return (
+        _is_stand_in(observed, unknown)
+        and about.adoption_policy is upload.AdoptionPolicy.IF_IDENTICAL
+        and not about.deleting
+        and not isinstance(observed.answers.adoption, lookup.Absent)
+    )
 
 
 def _found(observed: observation.Observed, unknown: attempt.Attempt, entry: ListedEntry) -> actions.Action:

@@ -70,7 +70,7 @@ def planned(
 
 def looked_up(answer: lookup.Answer, *, of: attempt.Attempt = ATTEMPT) -> observation.Answers:
     """Make the answers of a pass in which an attempt was looked up."""
-    return observation.Answers(lookups={of.id: answer})
+    return observation.Answers(lookups={of: answer})
 
 
 def shown(**entries: Any) -> observation.Answers:  # noqa: ANN401 - entries, or None

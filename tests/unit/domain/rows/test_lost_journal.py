@@ -70,6 +70,35 @@ def test_row_14_asks_a_person() -> None:
     assert planned(WANTED, of=confirmed, lost=LOST, term=4, answers=answers) == actions.WriteConcluded(STAND_IN)
 
 
+def _doubted(*, adoption: lookup.Answer | None = None, only_age: bool = True, **fields: object) -> actions.Action:
+    """Plan where a stand-in's look-up couldn't tell, by default because of an entry's age, and IfIdentical is set."""
+    answers = looked_up(lookup.CantTell("m", only_age=only_age), of=STAND_IN)
+    answers = dataclasses.replace(answers, adoption=adoption)
+    of = change(FENCED, **{"adoption_policy": upload.AdoptionPolicy.IF_IDENTICAL} | fields)
+    return planned(WANTED, of=of, lost=LOST, term=4, answers=answers)
+
+
+def test_row_14_leaves_an_entry_of_doubtful_age_to_the_adoption_policy() -> None:
+    """Row 14: whoever made it, IfIdentical takes it over; it is asked for anew, of any age."""
+    expected = actions.LookForAdoption(NEW.scm_name, WANTED.content.hash)
+    assert _doubted() == expected
+    assert _doubted(adoption=lookup.Found(ENTRY)) == actions.Claim(ENTRY, None)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        _doubted(adoption=lookup.Absent()),
+        _doubted(only_age=False),
+        _doubted(adoption_policy=upload.AdoptionPolicy.NEVER),
+    ],
+    ids=["gone since", "another doubt", "policy Never"],
+)
+def test_row_14_asks_a_person_where_the_policy_does_not_help(action: actions.Action) -> None:
+    """Row 14: an entry that went meanwhile, that can't be read or mustn't be taken over is for a person."""
+    assert report_of(action).reason is Reason.OUTCOME_UNKNOWN
+
+
 @pytest.mark.parametrize(
     "of",
     [

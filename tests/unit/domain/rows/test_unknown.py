@@ -197,7 +197,7 @@ def test_row_14_without_account_is_ended_by_a_person() -> None:
 @pytest.mark.parametrize("found", [FOUND, looked_up(lookup.Found(ENTRY), of=RIVAL)], ids=["with key", "without"])
 def test_row_11_takes_no_entry_that_may_be_a_rivals(found: observation.Answers) -> None:
     """Row 11, counterexample 5: an entry of this name and CSR may be that of a POST with, or without, a key."""
-    own = ATTEMPT if ATTEMPT.id in found.lookups else RIVAL
+    own = ATTEMPT if ATTEMPT in found.lookups else RIVAL
     groups = observations.make_groups(ATTEMPT, RIVAL)
     verdict = report_of(planned(unknowns=(own,), groups=groups, answers=found))
     assert verdict.reason is Reason.OUTCOME_UNKNOWN
