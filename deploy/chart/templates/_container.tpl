@@ -3,7 +3,7 @@
 - name: SCM_OPERATOR_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: SCM_OPERATOR_LEASE_NAME
-  value: {{ include "scm.fullname" . }}
+  value: {{ include "scm.fullname" . | toYaml }}
 {{- with .Values.watchNamespaces }}
 - name: SCM_OPERATOR_WATCH_NAMESPACES
 {{- if eq (join "," .) $.Release.Namespace }}
@@ -50,9 +50,9 @@
 {{- define "scm.caSource" -}}
 {{- with .Values.caBundle -}}
 {{- if .secret -}}
-secret: {secretName: {{ .secret }}, items: [{key: {{ .key }}, path: {{ .key }}}]}
+secret: {secretName: {{ .secret | quote }}, items: [{key: {{ .key | quote }}, path: {{ .key | quote }}}]}
 {{- else if or .configMap .pem -}}
-configMap: {name: {{ default (printf "%s-ca" (include "scm.fullname" $)) .configMap }}, items: [{key: {{ .key }}, path: {{ .key }}}]}
+configMap: {name: {{ default (printf "%s-ca" (include "scm.fullname" $)) .configMap | quote }}, items: [{key: {{ .key | quote }}, path: {{ .key | quote }}}]}
 {{- end -}}
 {{- end -}}
 {{- end -}}

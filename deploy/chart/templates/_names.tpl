@@ -1,11 +1,14 @@
-{{- /* Names and labels. 47 characters leave room for the suffixes of the objects that are named after it. */ -}}
+{{- /*
+Names and labels. 47 characters leave room for the suffixes of the objects that are named after it; the dots that a
+release's name may have can't be in a Service's. What a person has named is written by toYaml or quote: 123 is a name.
+*/ -}}
 {{- define "scm.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "scm.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | replace "." "-" -}}
 {{- default $full .Values.fullnameOverride | trunc 47 | trimSuffix "-" -}}
 {{- end -}}
 
@@ -19,8 +22,8 @@
 {{- end -}}
 
 {{- define "scm.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "scm.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "scm.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end -}}
 
 {{- define "scm.labels" -}}
@@ -57,8 +60,8 @@ annotations:
 {{- define "scm.subjects" -}}
 subjects:
 - kind: ServiceAccount
-  name: {{ include "scm.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "scm.serviceAccountName" . | toYaml }}
+  namespace: {{ .Release.Namespace | toYaml }}
 {{- end -}}
 
 {{- /* Not empty if an upload could find an account. */ -}}
