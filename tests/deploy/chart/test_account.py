@@ -29,6 +29,8 @@ def test_an_account_is_made_by_a_hook(helm: Helm) -> None:
     annotations = made["metadata"]["annotations"]
     assert annotations["helm.sh/hook"] == "post-install,post-upgrade"
     assert annotations["helm.sh/hook-delete-policy"] == "hook-failed"
+    # Argo CD deletes a hook of this policy whenever any sync fails.
+    assert annotations["argocd.argoproj.io/hook"] == "Skip"
     assert made["spec"] == account()["account"]["spec"]
 
 
