@@ -3,6 +3,9 @@
 {{- if and .secrets.names .secrets.watch -}}
 {{- fail "secrets.names limits which Secrets can be read, and a watch can't be limited to names: set secrets.watch to false as well." -}}
 {{- end -}}
+{{- if not (or .serviceAccount.create .serviceAccount.name) -}}
+{{- fail "serviceAccount.create is false: set serviceAccount.name to one that exists. The one called default is every Pod's that names none, and they all could read Secrets then." -}}
+{{- end -}}
 {{- if gt (len (compact (list .caBundle.pem .caBundle.configMap .caBundle.secret))) 1 -}}
 {{- fail "caBundle: set only one of pem, configMap and secret." -}}
 {{- end -}}

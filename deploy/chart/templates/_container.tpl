@@ -43,7 +43,7 @@
 {{- range include "scm.settings" . | fromYamlArray -}}
 {{- if not (has .name $given) }}{{ $env = append $env . }}{{ end -}}
 {{- end -}}
-{{- concat $env .Values.extraEnv | toYaml -}}
+{{- concat $env (.Values.extraEnv | default list) | toYaml -}}
 {{- end -}}
 
 {{- /* The volume source of the CA bundle; empty without one. */ -}}

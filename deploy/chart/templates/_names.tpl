@@ -13,7 +13,7 @@ release's name may have can't be in a Service's. What a person has named is writ
 {{- end -}}
 
 {{- define "scm.serviceAccountName" -}}
-{{- default (ternary (include "scm.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
+{{- default (include "scm.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}
 
 {{- /* What an installation is known by among others: where its Lease is. */ -}}
@@ -36,11 +36,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end -}}
 
-{{- /* labels and annotations of an object: (dict "root" $ "labels" {…} "annotations" {…}), the object's own win. */ -}}
+{{- /* labels and annotations of an object: (dict "root" $ "labels" {…} "annotations" {…}), the object's own win, but
+never over the labels that monitors and selectors find it by. */ -}}
 {{- define "scm.metadata" -}}
 labels:
-  {{- merge (dict) (.labels | default dict) (include "scm.labels" .root | fromYaml) | toYaml | nindent 2 }}
-{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+  {{- merge (include "scm.selectorLabels" .root | fromYaml) (.labels | default dict) (include "scm.labels" .root | fromYaml) | toYaml | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

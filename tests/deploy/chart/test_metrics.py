@@ -93,6 +93,15 @@ def test_prometheus_finds_the_pods(helm: Helm, value: str, kind: str, endpoints:
     assert selected <= rendered.template["metadata"]["labels"].items()
 
 
+def test_a_label_of_the_users_never_hides_the_service(helm: Helm) -> None:
+    """The ServiceMonitor still finds it by its labels."""
+    mine = {"app.kubernetes.io/name": "mine", "app.kubernetes.io/instance": "mine"}
+    rendered = render(helm, serviceMonitor=ON, commonLabels=mine, service={"labels": mine})
+    selected = rendered.one("ServiceMonitor")["spec"]["selector"]["matchLabels"]
+
+    assert selected.items() <= rendered.one("Service")["metadata"]["labels"].items()
+
+
 @pytest.mark.parametrize("value", ["serviceMonitor", "podMonitor"])
 def test_a_monitor_has_known_fields_alone(helm: Helm, value: str) -> None:
     """Those of the Prometheus operator's API: a misspelt one would be dropped without a word."""

@@ -210,3 +210,9 @@ def test_a_service_account_can_be_had_or_made(helm: Helm) -> None:
         assert (rendered.pod["serviceAccountName"], rendered.pod["automountServiceAccountToken"]) == ("csr", True)
         (subject,) = rendered.one("ClusterRoleBinding")["subjects"]
         assert subject == {"kind": "ServiceAccount", "name": "csr", "namespace": "scm-csr-operator"}
+
+
+def test_the_service_account_of_every_pod_is_never_given_permissions(helm: Helm) -> None:
+    """Without a name it would be the one called default."""
+    with pytest.raises(HelmError, match=r"set serviceAccount\.name to one that exists"):
+        render(helm, serviceAccount={"create": False})

@@ -55,6 +55,27 @@ def test_replicas_are_spread_where_there_is_room(helm: Helm) -> None:
         assert each["labelSelector"] == rendered.one("Deployment")["spec"]["selector"]
 
 
+def test_a_spread_of_the_users_stays_as_it_is(helm: Helm) -> None:
+    """With a labelSelector nothing is added; without one, only what it needs to select the Pods."""
+    whole = {
+        "maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"tier": "pki"}},
+    }  # fmt: skip
+    short = {"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
+    rendered = render(helm, topologySpreadConstraints=[whole, short])
+    selector = rendered.one("Deployment")["spec"]["selector"]
+
+    assert rendered.pod["topologySpreadConstraints"] == [
+        whole,
+        short | {"labelSelector": selector, "matchLabelKeys": ["pod-template-hash"]},
+    ]
+
+
+def test_pods_can_be_made_anew_all_at_once(helm: Helm) -> None:
+    """Recreate has no rollingUpdate, though the default has, into which Helm merges it."""
+    assert render(helm, strategy={"type": "Recreate"}).one("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+
+
 def test_probes_ask_the_port_that_the_operator_listens_on(helm: Helm) -> None:
     """/livez says whether to start it again, /readyz whether it can take over; a start may take five minutes."""
     rendered = render(helm)
@@ -261,3 +282,11 @@ def test_a_label_of_the_users_never_breaks_the_selector(helm: Helm) -> None:
         rendered.template["metadata"]["labels"].items()
         >= rendered.one("Deployment")["spec"]["selector"]["matchLabels"].items()
     )
+
+
+def test_an_annotation_of_the_users_stands_once(helm: Helm) -> None:
+    """In place of the chart's own: kustomize and kubectl refuse a key that stands there twice."""
+    name = "kubectl.kubernetes.io/default-container"
+    text = helm.template({"podAnnotations": {name: "proxy"}}, "--show-only", "templates/deployment.yaml")
+
+    assert [line.strip() for line in text.splitlines() if name in line] == [f"{name}: proxy"]

@@ -16,6 +16,7 @@ from tests.support.rendering import EVERYTHING, render
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES = chart_values.read((CHART / "values.schema.json").read_text())
+SETTINGS = ("LOG_LEVEL", "LOG_FORMAT", "WORKERS", "RESYNC_INTERVAL", "DELETION_DEADLINE")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,55 @@ def strict(schema: dict[str, Any], path: str = "") -> list[str]:
 def test_no_object_of_the_charts_own_lets_unknown_keys_pass() -> None:
     """Wherever the schema knows the keys, it refuses all others."""
     assert strict(SCHEMA) == []
+
+
+def needed(schema: dict[str, Any], path: tuple[str, ...]) -> bool:
+    """Tell whether a value, or what it is part of, is one that a schema requires."""
+    name, *rest = path
+    field = schema["properties"][name]
+    part = SCHEMA["definitions"][field["$ref"].rpartition("/")[2]] if "$ref" in field else field
+    return needed(part, tuple(rest)) if rest else name in schema.get("required", [])
+
+
+def test_what_is_commented_out_is_as_if_it_were_empty(helm: Helm) -> None:
+    """Where nothing is left below a key, YAML reads null, and Helm takes the default away."""
+    values: dict[str, Any] = {}
+    for value in VALUES:
+        if value.default is not None and value.path[-1] != "maxUnavailable" and not needed(SCHEMA, value.path):
+            *groups, name = value.path
+            group = values
+            for each in groups:
+                group = group.setdefault(each, {})
+            group[name] = None
+    for group in ("podMonitor", "prometheusRule", "dashboard", "networkPolicy"):
+        values[group]["enabled"] = True
+    values["account"] |= EVERYTHING["account"]
+
+    rendered = render(helm, **values)
+
+    assert {found["kind"] for found in rendered.manifests} >= {"PodMonitor", "ClusterScmAccount", "Deployment"}
+    assert set(rendered.env) == {name for name in render(helm).env if not name.endswith(SETTINGS)}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"secrets": None}, "at '': missing property 'secrets'"),
+        ({"startupProbe": None}, "at '': missing property 'startupProbe'"),
+        ({"crds": {"keep": None}}, "at '/crds': missing property 'keep'"),
+        ({"networkPolicy": {"scm": {"ports": None}}}, "at '/networkPolicy/scm': missing property 'ports'"),
+        ({"extraEnv": [{"name": "TZ", "value": 1}]}, "at '/extraEnv/0/value': got number, want string"),
+        ({"extraEnv": [{"name": "TZ", "vlaue": "1"}]}, "additional properties 'vlaue' not allowed"),
+    ],
+)
+def test_null_and_other_types_are_refused_where_they_mean_nothing(
+    helm: Helm, values: dict[str, Any], message: str
+) -> None:
+    """By the schema, which names the key; a template would fail with a nil pointer, or let all traffic out."""
+    with pytest.raises(HelmError) as refused:
+        render(helm, **values)
+
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
