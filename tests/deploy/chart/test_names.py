@@ -22,9 +22,9 @@ NUMBERS: dict[str, Any] = {
 @pytest.mark.parametrize("served", [[], ["2048"]], ids=["all namespaces", "some namespaces"])
 def test_a_name_may_look_like_a_number(bare_cluster: Cluster, served: list[str]) -> None:
     """Of the release, its namespace, and whatever has a name in the values: the API server gets texts."""
-    more = {"clusterAccounts": {"enabled": bool(served)}}
+    values: dict[str, Any] = NUMBERS | {"watchNamespaces": served, "clusterAccounts": {"enabled": bool(served)}}
 
-    bare_cluster.install("123", namespace="2048", watchNamespaces=served, **more, **NUMBERS)
+    bare_cluster.install("123", namespace="2048", **values)
 
     deployed = bare_cluster.get("deployment", "1e3", "2048")
     assert deployed["spec"]["selector"]["matchLabels"] == {

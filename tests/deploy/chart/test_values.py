@@ -131,8 +131,8 @@ def test_what_is_commented_out_is_as_if_it_were_empty(helm: Helm) -> None:
             for each in groups:
                 group = group.setdefault(each, {})
             group[name] = None
-    for group in ("podMonitor", "prometheusRule", "dashboard", "networkPolicy"):
-        values[group]["enabled"] = True
+    for each in ("podMonitor", "prometheusRule", "dashboard", "networkPolicy"):
+        values[each]["enabled"] = True
     values["account"] |= EVERYTHING["account"]
 
     rendered = render(helm, **values)
