@@ -68,6 +68,7 @@ def _restore(shell: Shell, shop: Namespace) -> None:
     shell.run(restore)
     after = _looked_at(shop)
     assert (after["scmID"], after["origin"]) == (before, "Uploaded")
+    _restore_what_is_there(shell, shop, shell.as_here(restore.text))
 
     again = "kubectl create -f accounts.yaml\nkubectl create -f uploads.yaml"
     never = "sed -i 's/adoptionPolicy: IfIdentical/adoptionPolicy: Never/' uploads.yaml\n"
@@ -86,6 +87,16 @@ def _restore(shell: Shell, shop: Namespace) -> None:
     shell.command(_READY, what="waiting")
     after = shop.status("late")
     assert (after["scmID"], after["origin"]) == (late, "Recovered")
+
+
+def _restore_what_is_there(shell: Shell, shop: Namespace, restore: str) -> None:
+    """An upload that is still there keeps its status, and the operator isn't started."""
+    before = shop.status("shop-tls")
+    shell.command(f"set +e\n{restore}\ntest $? -ne 0", what="restoring what isn't gone")
+    assert shop.status("shop-tls") == before
+    replicas = "kubectl -n scm-csr-operator get deployment scm-csr-operator -o jsonpath={.spec.replicas}"
+    assert shell.command(replicas, what="looking at the replicas") == "0"
+    shell.command(_START, what="starting")
 
 
 def _move(shell: Shell, shop: Namespace) -> None:
