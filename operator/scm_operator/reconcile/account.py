@@ -64,7 +64,13 @@ class AccountReconciler:
         account = next((found for key in candidates if (found := self._known.get(key))), None)
         if account is None:
             key = candidates[0] if len(candidates) == 1 else None
-            fault = choice.not_found(wanted, candidates, cluster_accounts=self._cluster_accounts)
+            other = choice.namesake_of(wanted)
+            fault = choice.not_found(
+                wanted,
+                candidates,
+                cluster_accounts=self._cluster_accounts,
+                namesake=other if other and self._known.get(other) else None,
+            )
             return observation.AccountView(key, None, fault), None
         return await self._view_of(account)
 

@@ -24,15 +24,36 @@ def concerns(key: accounts.AccountKey, wanted: upload.Upload) -> bool:
     return key in candidates_of(wanted) or any(record.account == key for record in wanted.status.records)
 
 
+def namesake_of(wanted: upload.Upload) -> accounts.AccountKey | None:
+    """Return the account of the other kind that has the name in the accountRef: its kind is easily left out."""
+    if not wanted.account:
+        return None
+    if wanted.account.kind is accounts.AccountKind.NAMESPACED:
+        return accounts.AccountKey(accounts.AccountKind.CLUSTER, "", wanted.account.name)
+    return accounts.AccountKey(accounts.AccountKind.NAMESPACED, wanted.key.namespace, wanted.account.name)
+
+
 def not_found(
-    wanted: upload.Upload, candidates: tuple[accounts.AccountKey, ...], *, cluster_accounts: bool
+    wanted: upload.Upload,
+    candidates: tuple[accounts.AccountKey, ...],
+    *,
+    cluster_accounts: bool,
+    namesake: accounts.AccountKey | None = None,
 ) -> conditions.Verdict:
-    """Return the verdict on an upload none of whose accounts exists, or is served: ``cluster_accounts`` may not be."""
+    """Return the verdict on an upload none of whose accounts exists, or is served: ``cluster_accounts`` may not be.
+
+    ``namesake`` is an account of the other kind that exists.
+    """
     unserved = not cluster_accounts and candidates[0].kind is accounts.AccountKind.CLUSTER
     if unserved:
         message = (
             f"{candidates[0]} can't be used: this installation of the operator serves no ClusterScmAccounts. Name a "
             "ScmAccount, or have them served (chart value clusterAccounts.enabled)."
+        )
+    elif wanted.account and namesake:
+        message = (
+            f"spec.accountRef names {candidates[0]}, which does not exist. There is {namesake}: set "
+            f"spec.accountRef.kind to {namesake.kind} to use it."
         )
     elif wanted.account:
         message = f"spec.accountRef names {candidates[0]}, which does not exist. Create it, or name another."

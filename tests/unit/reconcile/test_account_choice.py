@@ -74,6 +74,31 @@ async def test_account_that_does_not_exist_is_said(spec: dict[str, object], word
     assert not world.secrets.reads
 
 
+@pytest.mark.parametrize(
+    ("reference", "namespace", "words"),
+    [
+        ({"name": "all"}, "", "There is ClusterScmAccount/all: set spec.accountRef.kind to ClusterScmAccount"),
+        (
+            {"kind": "ClusterScmAccount", "name": "all"},
+            "shop",
+            "There is ScmAccount/shop/all: set spec.accountRef.kind",
+        ),
+        ({"name": "all"}, "elsewhere", "Create it, or name another"),
+    ],
+    ids=["the cluster's", "the namespace's", "another namespace's"],
+)
+async def test_account_of_the_other_kind_is_pointed_at(reference: dict[str, str], namespace: str, words: str) -> None:
+    """An accountRef whose kind is wrong, or was left out, is told of the account that has this name."""
+    world = World()
+    world.add_account("all", namespace=namespace)
+    world.add_upload(spec={"accountRef": reference})
+    await world.settle()
+    ready = world.status().ready
+    assert ready is not None
+    assert (ready.reason, words in ready.message) == ("AccountNotFound", True)
+    assert not world.scm.posts
+
+
 async def test_account_deleted_after_the_upload_is_said_when_a_call_is_needed(world: World) -> None:
     """An uploaded resource whose account is gone stays Ready until a call is needed, and then names that account."""
     await world.settle()
