@@ -111,6 +111,24 @@ def test_settings_that_are_named_exist() -> None:
     assert named - known == set()
 
 
+def test_each_setting_is_listed() -> None:
+    """Operations has a row for each setting, with its default and what the operator itself says of it."""
+    rows = re.findall(
+        r"^\| `(SCM_OPERATOR_\w+)` \| (\S*) ?\| (.+) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE
+    )
+
+    assert rows == [
+        (f"SCM_OPERATOR_{name.upper()}", _default(field.default), field.description)
+        for name, field in settings.Settings.model_fields.items()
+    ]
+
+
+def _default(value: object) -> str:
+    if isinstance(value, bool | int | str):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else ""
+
+
 def test_the_version_is_the_present_one() -> None:
     """Commands that name a version name this one."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
