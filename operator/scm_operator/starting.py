@@ -26,7 +26,9 @@ async def is_installed(kubernetes: client.Kubernetes, scoped: scope.Scope, stop:
             missing.pop(0)
         except errors.Gone:
             name = missing[0].rpartition("/")[2]
-            raise lifecycle.Fatal(f"the CRD {name}.{kube.GROUP} is not installed (kubectl apply -f crds/)") from None
+            raise lifecycle.Fatal(
+                f"the CRD {name}.{kube.GROUP} is not installed (kubectl apply --server-side -f crds/)"
+            ) from None
         except errors.ApiServerError as error:
             pause = max(error.retry_after, _BETWEEN)
             if not _passes(error) or time.monotonic() + pause > end:
