@@ -8,6 +8,11 @@ from scm_operator.domain import errors, reasons
 from scm_operator.scm import transport, wire
 
 _NO_PERMISSION = frozenset({"SCM.4002", "SCM.1004", "SCM.1009", "SCM.1010"})  # answered with 401
+_NOT_BY_PERMISSION = {  # what a permission doesn't help against, though the answer is the same
+    "SCM.0002": "See first whether the token is for the project of SCM's region. ",
+    "SCM.1009": "See first whether the cloud account is restricted. ",
+    "SCM.1010": "See first whether the cloud account is frozen. ",
+}
 _NO_PRIVILEGE = "SCM.0003"  # answered with 400
 _NO_ENTRY = "SCM.0707"  # answered with 400
 _UNCLEAR = frozenset({408, 409})  # 4xx that don't say that nothing was stored
@@ -198,7 +203,7 @@ def _turned_away(refusal: wire.Refusal, *, service: str, action: str) -> errors.
     if refusal.status in {401, 403} or (refusal.status, refusal.code) == (400, _NO_PRIVILEGE):
         return errors.AccountObstacle(
             reasons.Reason.ACCESS_DENIED,
-            f"{said}. Allow the account's user the action {action}, in the scope that its token is made for.",
+            f"{said}. {_NOT_BY_PERMISSION.get(refusal.code or '', '')}Allow the account's user the action {action}.",
             account_reason=reasons.AccountReason.ACCESS_DENIED,
             retry_after=refusal.retry_after,
         )

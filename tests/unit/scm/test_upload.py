@@ -197,6 +197,22 @@ async def test_missing_permission_is_the_accounts(
     assert (len(service.uploads), service.logins) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [
+        (403, "SCM.0002", "See first whether the token is for the project of SCM's region."),
+        (401, "SCM.1009", "See first whether the cloud account is restricted."),
+        (401, "SCM.1010", "See first whether the cloud account is frozen."),
+    ],
+)
+async def test_what_no_permission_helps_against_is_said_first(
+    service: fakes.FakeService, store: ports.CsrStore, status: int, code: str, advice: str
+) -> None:
+    """A wrong project, or an account that is restricted or frozen, isn't mended by allowing an action."""
+    service.scm.append(Reply(status, scm(code)))
+    assert f". {advice} Allow the account's user" in (await refused(store)).message
+
+
 async def test_forbidden_without_a_body_is_access_denied(service: fakes.FakeService, store: ports.CsrStore) -> None:
     """403 needs no code to be understood."""
     service.scm.append(Reply(403, b"x" * (2 << 20)))
