@@ -54,10 +54,11 @@ async def _run(settings: Settings) -> None:
     )
     dials = instruments.Instruments(state.SystemClock(), stall=settings.stall_timeout)
     meter = dials.metrics.api_answered
-    # The Lease has connections of its own: renewals never wait behind the work.
+    # Each watch on Secrets keeps a connection; and the Lease has its own: renewals never wait behind the work.
+    connections = settings.workers * 2 + len(scoped.secret_lists)
     async with (
         server.serving(settings.listen_on, state=dials.health, metrics=dials.metrics.expose),
-        client.connect(connections=settings.workers * 2, meter=meter) as kubernetes,
+        client.connect(connections=connections, meter=meter) as kubernetes,
         client.connect(connections=2, meter=meter) as elector,
     ):
         if await starting.is_installed(kubernetes, scoped, stop):

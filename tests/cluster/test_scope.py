@@ -17,6 +17,7 @@ from tests.support.world import Namespace, World, condition, password_spec
 
 CSR = pem.csr(pem.ec_key())
 SHOP, OTHER, OPERATOR = "shop", "other", "certs"
+MANY = tuple(f"team-{number}" for number in range(9))
 LEASE = "scm-csr-operator"
 Values = dict[str, Any]
 
@@ -26,7 +27,7 @@ def plane() -> Iterator[ControlPlane]:
     """A control plane with the CRDs and two namespaces to work in."""
     with ControlPlane.start() as started:
         started.install_crds()
-        for name in (SHOP, OTHER, OPERATOR, "cluster-wide"):
+        for name in (SHOP, OTHER, OPERATOR, "cluster-wide", *MANY):
             started.kubectl("create", "namespace", name)
         yield started
 
@@ -53,6 +54,14 @@ def some(plane: ControlPlane, tmp_path: pathlib.Path) -> Iterator[World]:
     """An installation for one namespace, with nothing of the cluster but Roles; it doesn't run yet."""
     flags = {"--watch-namespaces": SHOP, "--no-cluster-accounts": ""}
     with _installed(plane, tmp_path, OPERATOR, {"watchNamespaces": [SHOP]}, flags) as world:
+        yield world
+
+
+@pytest.fixture
+def many(plane: ControlPlane, tmp_path: pathlib.Path) -> Iterator[World]:
+    """An installation for many namespaces with a single worker; it doesn't run yet."""
+    flags = {"--watch-namespaces": ",".join(MANY), "--no-cluster-accounts": "", "--workers": "1"}
+    with _installed(plane, tmp_path, OPERATOR, {"watchNamespaces": list(MANY)}, flags) as world:
         yield world
 
 
@@ -100,6 +109,17 @@ def test_cluster_account_that_is_not_served(some: World) -> None:
     shop.upload("web", accountRef={"kind": "ClusterScmAccount", "name": "acme"})
     assert "serves no ClusterScmAccounts" in shop.reason("web", "AccountNotFound")["message"]
     _clear(shop)
+
+
+def test_many_namespaces_are_served_at_once(many: World) -> None:
+    """Each namespace keeps watches open, and however many there are, something is left to work with."""
+    many.operator.start()
+    places = [_place(many, name) for name in MANY]
+    for place in places:
+        place.upload("web")
+    for place in places:
+        place.reason("web", "AccountNotFound")
+        _clear(place)
 
 
 def test_without_a_watch_secrets_are_found_on_retry(unwatched: World) -> None:

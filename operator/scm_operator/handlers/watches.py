@@ -138,7 +138,9 @@ class Watches:
                 await asyncio.sleep(1)  # asked again after a broken TLS stream: no busy loop
             return session.open_session(
                 server=self._server,
-                connector=aiohttp.TCPConnector(limit=16, ssl=self._ssl_context),
+                # No limit: each watch keeps a connection, and there are as many as namespaces and kinds; kopf asks for
+                # no more than that at the same time.
+                connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context),
                 authorization=self._authorization,
                 lists=self._lists,
                 on_list=lambda path: self._tell(self._listener.listed, path),
