@@ -131,7 +131,7 @@ class Operator:
         """List once more: of a Secret that an upload came to name meanwhile, earlier events were dropped."""
         watching.cancel()
         await asyncio.wait([watching])
-        await _until_it_works(self.secret_watch.sync)
+        self.secret_watch.list_anew()
         await self.secret_watch.run()
 
     async def _stay_alone(self) -> None:

@@ -21,14 +21,15 @@ _ENDS: Mapping[str, tuple[Action, ...]] = {
     "watch-410": (StreamError(410),),
     "watch-reset": (Reset(),),
 }
-_HOPELESS: Mapping[str, tuple[Action, Mapping[str, str | None], str]] = {
-    "watch-403": (Refuse(403), WATCH, "the watches ended (APIForbiddenError)"),
-    "watch-404": (Refuse(404), WATCH, "the watches ended (APINotFoundError)"),
-    "watch-410": (Refuse(410), WATCH, "the watches ended (APIClientError)"),
-    "watch-500": (Refuse(500), WATCH, "the watches ended (APIServerError)"),
-    "stream-500": (StreamError(500), WATCH, "the watches ended (WatchingError)"),
-    "start-403": (Refuse(403), {}, "can't start: "),
-    "start-503": (Refuse(503), {}, "can't start: "),
+_HOPELESS: Mapping[str, tuple[Action, str, Mapping[str, str | None], str]] = {
+    "watch-403": (Refuse(403), "*", WATCH, "the watches ended (APIForbiddenError)"),
+    "watch-404": (Refuse(404), "*", WATCH, "the watches ended (APINotFoundError)"),
+    "watch-410": (Refuse(410), "*", WATCH, "the watches ended (APIClientError)"),
+    "watch-500": (Refuse(500), "*", WATCH, "the watches ended (APIServerError)"),
+    "stream-500": (StreamError(500), "*", WATCH, "the watches ended (WatchingError)"),
+    "start-403": (Refuse(403), "*", {}, "can't start: "),
+    "start-503": (Refuse(503), "*", {}, "can't start: "),
+    "secrets-403": (Refuse(403), SECRETS, WATCH, "Secrets can't be watched: "),
 }
 
 
@@ -62,9 +63,9 @@ def patients(silent: ProxiedWorld, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("patients")
     with contextlib.ExitStack() as stack:
         operators = {}
-        for name, (fault, query, _) in _HOPELESS.items():
+        for name, (fault, path, query, _) in _HOPELESS.items():
             proxy = stack.enter_context(api_proxy.running(silent.kubeconfig))
-            proxy.rule(fault, query=query)
+            proxy.rule(fault, path=path, query=query)
             operators[name] = Operator(proxy.kubeconfig(folder / name), log=folder / f"{name}.log")
             operators[name].start(wait=False)
             stack.callback(operators[name].stop)
@@ -195,7 +196,7 @@ def test_what_does_not_pass_ends_the_process(patients: Mapping[str, Operator], n
     """A watch or a start that is refused for ever ends the process with 1; 5xx, and 403 on a watch, after a minute."""
     until(lambda: not patients[name].running, what="the process to end", timeout=_LONG)
     assert patients[name].wait() == 1
-    assert _HOPELESS[name][2] in patients[name].log()
+    assert _HOPELESS[name][3] in patients[name].log()
 
 
 def test_a_silent_watch_is_opened_again(silent: ProxiedWorld) -> None:

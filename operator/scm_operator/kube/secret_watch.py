@@ -23,10 +23,15 @@ _WATCH, _WATCH_AT_MOST = 290, 330.0
 _SILENCE = 90.0
 _PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 _LASTING = 1.0  # seconds: a watch that has lasted was none that ends at once, though nothing came
+_FORBIDDEN = 60.0  # seconds for which a 403 is borne: roles are replaced by an upgrade
 
 
 class Expired(Exception):  # noqa: N818 - reads as what is the matter
     """The resourceVersion to watch from is too old (410): list again."""
+
+
+class Forbidden(errors.ApiServerError):
+    """Secrets may not be watched any more: what waits for one would wait for ever, and nothing would say so."""
 
 
 class SecretWatch:
@@ -51,6 +56,7 @@ class SecretWatch:
         self._on_change = on_change
         self._moved = functools.partial(on_move, path)
         self._resource_version: str | None = None
+        self._forbidden_since: float | None = None
 
     async def sync(self) -> None:
         """List all Secrets' metadata once. Raises: ApiServerError."""
@@ -72,8 +78,12 @@ class SecretWatch:
         for name in changed:
             self._on_change(name)
 
+    def list_anew(self) -> None:
+        """Let `run` begin with a list."""
+        self._resource_version = None
+
     async def run(self) -> None:
-        """Watch until cancelled; list again whenever the thread of events is lost."""
+        """Watch until cancelled; list again whenever the thread of events is lost. Raises: Forbidden."""
         failures = 0
         while True:
             failures = 0 if await self._watch_once() else failures + 1
@@ -94,10 +104,21 @@ class SecretWatch:
             self._resource_version = None
         except errors.ApiServerError as error:
             self._resource_version = None
-            _log.info("watch of Secrets: %s; listing again", error)
+            _log.warning("watch of Secrets: %s; listing again", error)
+            self._bear(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             _log.info("watch of Secrets: %s; watching again", type(error).__name__)
         return alive or asyncio.get_running_loop().time() - since > _LASTING
+
+    def _bear(self, error: errors.ApiServerError) -> None:
+        if not isinstance(error, client.Refused) or error.status != 403:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._forbidden_since is None:
+            self._forbidden_since = now
+        elif now - self._forbidden_since > _FORBIDDEN:
+            _log.error("Secrets can't be watched: %s", error)
+            raise Forbidden(str(error)) from None
 
     async def _events(self) -> AsyncIterator[dict[str, Any]]:
         query = {
@@ -114,7 +135,9 @@ class SecretWatch:
             if response.status >= 300:
                 if response.status == 410:
                     raise Expired
-                raise errors.ApiServerError(f"watch Secrets (metadata only): {response.status}")
+                text = f"watch Secrets (metadata only): {response.status}"
+                raise client.Refused(text, status=response.status, retry_after=0.0)
+            self._forbidden_since = None
             async for line in _lines(response, on_chunk=self._moved):
                 yield json.loads(line)
 
@@ -144,8 +167,13 @@ class SecretWatches:
         for watch in self._watches:
             await watch.sync()
 
+    def list_anew(self) -> None:
+        """Let `run` begin with a list of all."""
+        for watch in self._watches:
+            watch.list_anew()
+
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled. Raises: Forbidden, in a group."""
         if not self._watches:
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as tasks:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from scm_operator.domain import errors
-from scm_operator.kube import client
+from scm_operator.kube import client, secret_watch
 from tests.unit.kube import server, watching
 
 AS_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -164,6 +164,35 @@ async def test_watch_goes_on_after_any_failure(failure: "watching.FakeResponse |
         await asyncio.sleep(60)
     assert core.kinds == ["list", "watch 10", *(["list", "watch 30"] if then == "list" else ["watch 10"])]
     assert watcher.told == (["n1"] if then == "list" else [])
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        [watching.FakeResponse(body={}, status=403)],
+        [watching.FakeResponse(status=403), watching.EMPTY] * 20,
+    ],
+    ids=["both", "watch"],
+)
+async def test_watch_that_is_forbidden_for_long_ends(refusals: list[watching.FakeResponse]) -> None:
+    """A permission that doesn't come back within a minute or two ends it: else Secrets would be waited for in vain."""
+    core = watching.FakeConnection(watching.EMPTY, *refusals)
+    watcher = watching.Watcher(server.over(core))
+    with pytest.raises(secret_watch.Forbidden, match="403"):
+        async with asyncio.timeout(150):
+            await watcher.watch.run()
+    assert asyncio.get_running_loop().time() > 60
+
+
+@pytest.mark.looptime
+async def test_watch_that_is_forbidden_now_and_then_goes_on() -> None:
+    """A watch that is granted in between counts anew."""
+    refused, granted = watching.FakeResponse(body={}, status=403), watching.FakeResponse(watching.bookmark(50))
+    core = watching.FakeConnection(*[watching.EMPTY, granted, refused, refused] * 40, watching.EMPTY, watching.SILENT)
+    async with watching.Watcher(server.over(core)).running():
+        await asyncio.sleep(100)
+    assert len(core.times) > 100
 
 
 @pytest.mark.looptime
