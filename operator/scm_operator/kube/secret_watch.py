@@ -23,7 +23,7 @@ _WATCH, _WATCH_AT_MOST = 290, 330.0
 _SILENCE = 90.0
 _PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 _LASTING = 1.0  # seconds: a watch that has lasted was none that ends at once, though nothing came
-_FORBIDDEN = 60.0  # seconds for which a 403 is borne: roles are replaced by an upgrade
+_FORBIDDEN = 45.0  # seconds for which a 403 is borne: roles are replaced by an upgrade
 
 
 class Expired(Exception):  # noqa: N818 - reads as what is the matter
