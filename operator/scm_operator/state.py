@@ -56,7 +56,13 @@ def make(settings: Settings, *, scope: scope.Scope, kubernetes: client.Kubernete
         uploads=known_uploads, accounts=known_accounts, upload_queue=upload_queue, account_queue=account_queue
     )
     remembered = memory.Memory(known_uploads)
-    known_uploads.on_gone = remembered.departed
+    stands = standing.Standing(clock=clock, hold=settings.settle_time)
+
+    def gone(about: upload.Upload) -> None:
+        remembered.departed(about)
+        stands.departed(about)
+
+    known_uploads.on_gone = gone
     return State(
         clock=clock,
         backoff=backoff,
@@ -66,7 +72,7 @@ def make(settings: Settings, *, scope: scope.Scope, kubernetes: client.Kubernete
         account_queue=account_queue,
         triggers=told,
         memory=remembered,
-        standing=standing.Standing(clock=clock, hold=settings.settle_time),
+        standing=stands,
         listing=listing.Listing(kubernetes, scope=scope, triggers=told, known=known_uploads),
     )
 

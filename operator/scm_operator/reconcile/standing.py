@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 from scm_operator.domain import account as accounts
-from scm_operator.domain import conditions, observation, ports, reasons
+from scm_operator.domain import conditions, observation, ports, reasons, upload
 
 _MOST_GONE = 5
 _PART_GONE = 10  # a tenth
@@ -96,6 +96,11 @@ class Standing:
         if key in self._entries and not self._entries[key].many:
             self._entries[key].checked.pop(scm_id, None)
             self._entries[key].allowed.discard(scm_id)
+
+    def departed(self, about: upload.Upload) -> None:
+        """Forget the entries of an upload that is gone: they would make the others that are gone look few."""
+        for record in about.status.records:
+            self.replaced(record.account, record.scm_id)
 
     def allow(self, key: accounts.AccountKey) -> None:
         """A person has looked: what is gone by now may be uploaded again."""
