@@ -146,6 +146,15 @@ def test_alerts_are_those_of_the_file(helm: Helm) -> None:
             assert each["expr"]
 
 
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_another_release_does_not_stand_in_for_one_that_is_absent(helm: Helm, monitor: str) -> None:
+    """With a monitor, whose targets have the label, the alert looks at the release's own namespace alone."""
+    rule = render(helm, prometheusRule=ON, **{monitor: ON}).one("PrometheusRule")
+    (absent,) = (each for each in rule["spec"]["groups"][0]["rules"] if each["alert"] == "ScmOperatorAbsent")
+
+    assert absent["expr"] == 'absent(scm_operator_build_info{namespace="scm-csr-operator"})'
+
+
 def test_the_dashboard_is_that_of_the_file(helm: Helm) -> None:
     """Grafana's sidecar finds it by label; the text is the file's, templates of Grafana untouched."""
     dashboard = render(helm, dashboard=ON).one("ConfigMap", "scm-csr-operator-dashboard")
