@@ -231,6 +231,7 @@ def _upload_reconciler(
 ) -> uploads.UploadReconciler:
     known.triggers.unsure = reporter.unsure
     known.triggers.term = lambda: adapters.journal.term
+    known.triggers.leads = lambda: adapters.journal.term > 0
     return wiring.upload_reconciler(
         ports=wiring.Ports(
             secrets=adapters.secrets, reader=adapters.reader, journal=adapters.journal, clock=known.clock

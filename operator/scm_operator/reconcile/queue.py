@@ -86,6 +86,10 @@ class WorkQueue(Generic[K]):
         self._waiting.add(key, lane, now=asyncio.get_running_loop().time())
         self._wakeup.set()
 
+    def drop(self, key: K) -> None:
+        """Take a key out that waits for a worker; for where nobody works yet."""
+        self._waiting.remove(key)
+
     def add_later(self, key: K, *, delay: float) -> None:
         """Queue a key after so many seconds, unless it is queued before; of many such calls the soonest counts."""
         if self._stopping:

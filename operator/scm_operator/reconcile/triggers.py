@@ -1,12 +1,14 @@
 """What wakes what: each event ends as keys in a queue, and nothing else is decided here."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import TypeVar
 
 from scm_operator.domain import account as accounts
 from scm_operator.domain import conditions, upload
 from scm_operator.reconcile import account, choice, queue
 from scm_operator.reconcile.report import UploadCache
 
+K = TypeVar("K", bound=Hashable)
 # Seconds in which an account's verdicts are collected: of calls that fail and succeed in turn, one write a delay.
 _VERDICT_DELAY = 0.5
 
@@ -27,6 +29,7 @@ class Triggers:
         self._upload_queue = upload_queue
         self.unsure: Collection[upload.UploadKey] = frozenset()
         self.term: Callable[[], int] = lambda: 0
+        self.leads: Callable[[], bool] = lambda: True
         self._account_queue = account_queue
 
     def is_news(self, key: upload.UploadKey | accounts.AccountKey, *, resource_version: str) -> bool:
@@ -53,7 +56,14 @@ class Triggers:
     def upload_gone(self, key: upload.UploadKey, *, uid: str) -> None:
         """A CertificateRequestUpload was deleted."""
         if self._uploads.remove(key, uid=uid):
-            self._upload_queue.add(key)
+            self._let_go(self._upload_queue, key)
+
+    def _let_go(self, queued: queue.WorkQueue[K], key: K) -> None:
+        """A standby has nothing to let go of, and may see resources come and go for months."""
+        if self.leads():
+            queued.add(key)
+        else:
+            queued.drop(key)
 
     def uploads_listed(
         self, listed: Sequence[upload.Upload], *, names: Collection[tuple[str, str]], resource_version: str
@@ -92,7 +102,7 @@ class Triggers:
     def account_gone(self, key: accounts.AccountKey, *, uid: str) -> None:
         """An account was deleted."""
         if self._accounts.remove(key, uid=uid):
-            self._account_queue.add(key)
+            self._let_go(self._account_queue, key)
             self.account_changed(key)
 
     def account_changed(self, key: accounts.AccountKey) -> None:

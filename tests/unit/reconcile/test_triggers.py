@@ -133,6 +133,23 @@ def test_deleted_upload_is_queued(desk: _Desk) -> None:
     assert desk.uploads.get(worlds.WEB) is None
 
 
+async def test_what_is_gone_does_not_pile_up_on_a_standby() -> None:
+    """Where nobody works yet, what comes and goes leaves no key behind; what is there waits for the day of the lead."""
+    uploads: queue.WorkQueue[upload.UploadKey] = queue.WorkQueue(workers=1, backoff=queue.Backoff())
+    kinds: queue.WorkQueue[accounts.AccountKey] = queue.WorkQueue(workers=1, backoff=queue.Backoff())
+    told = triggers.Triggers(
+        uploads=worlds.upload_cache(), accounts=worlds.account_cache(), upload_queue=uploads, account_queue=kinds
+    )
+    told.leads = lambda: False
+    told.upload_seen(_upload("stays"))
+    for number in range(3):
+        told.upload_seen(_upload(f"web-{number}"))
+        told.upload_gone(upload.UploadKey("shop", f"web-{number}"), uid="uid-1")
+        told.account_seen(_account(f"team-{number}"))
+        told.account_gone(accounts.AccountKey(accounts.AccountKind.NAMESPACED, "shop", f"team-{number}"), uid="uid-1")
+    assert (len(uploads), len(kinds)) == (1, 0)
+
+
 def test_list_tells_what_is_new_and_what_is_gone(desk: _Desk) -> None:
     """A complete list queues what is newer than known, and drops what it would have to hold and doesn't."""
     for name, version in (("web", 1), ("api", 2), ("later", 9)):
