@@ -2,6 +2,7 @@
 
 import logging
 
+from scm_operator.domain import account as accounts
 from scm_operator.domain import (
     actions,
     attempt,
@@ -79,15 +80,14 @@ class Looking:
     def claim(self, action: actions.Claim, at: Observation) -> None:
         """Take an entry for this upload, in memory first."""
         current, unknown = at.observed.upload, action.attempt
-        own = at.own() if unknown is None else at.reached.get(unknown.tenant) or at.own()
         wanted = at.observed.wanted if isinstance(at.observed.wanted, observation.Wanted) else None
         content_hash = unknown.content_hash if unknown else wanted.content.hash if wanted else ""
         record = report.claimed_record(
             action,
             scm_name=unknown.scm_name if unknown else current.scm_name,
             content_hash=content_hash,
-            account=own.key,
-            tenant=unknown.tenant if unknown else own.tenant,
+            account=_account_of(unknown.tenant, at) if unknown else at.own().key,
+            tenant=unknown.tenant if unknown else at.own().tenant,
         )
         fits = wanted if wanted and wanted.content.hash == content_hash else None
         self._memory.remembered[current.key] = observation.Claimed(current, record, unknown, fits)
@@ -122,3 +122,11 @@ class Looking:
                 return answer
             async with connection.calling_in_turn(seen.key, outside=self._outside) as store:
                 shown[answer.scm_id] = await store.show(answer.scm_id)
+
+
+def _account_of(tenant: accounts.Tenant, at: Observation) -> accounts.AccountKey:
+    """Return the account that reaches a tenant; one that is gone since, or leads elsewhere, by its own name."""
+    reached = at.reached.get(tenant)
+    key = reached.key if reached else accounts.account_key_of(tenant.account)
+    assert key is not None  # noqa: S101 - a tenant that was asked names its account
+    return key

@@ -51,6 +51,7 @@ class Observer:
     async def observe(self, current: upload.Upload, seen: visit.Visit) -> Observation:
         """Look at everything; nothing is awaited between the last look and the answer. Raises: ApiServerError."""
         view, connection = await self._accounts.view(current)
+        seen.look_in(view.tenant)
         views: dict[accounts.Tenant, observation.AccountView] = {}
         reached: dict[accounts.Tenant, Connection] = {}
         for tenant in self._tenants(current, view):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from scm_operator.domain import attempt, entry, lookup, observation, upload
+from scm_operator.domain import account, attempt, entry, lookup, observation, upload
 from scm_operator.reconcile import admission, lanes
 
 
@@ -26,6 +26,7 @@ class Visit:
     lines: list[admission.Admission[upload.UploadKey]] = dataclasses.field(default_factory=list)
     waits_in: admission.Admission[upload.UploadKey] | None = None
     _read_for: tuple[str, int] | None = None
+    _tenant: account.Tenant | None = None
 
     @property
     def answers(self) -> observation.Answers:
@@ -45,6 +46,11 @@ class Visit:
         if self._read_for != (current.uid, current.generation):
             self.read_again()
             self._read_for = (current.uid, current.generation)
+
+    def look_in(self, tenant: account.Tenant | None) -> None:
+        """Forget what was looked for in another tenant: the account may lead elsewhere since."""
+        if tenant != self._tenant:
+            self.adoption, self._tenant = None, tenant
 
     def read_again(self) -> None:
         """Forget what was read, and what was asked because of it."""
