@@ -73,7 +73,7 @@ class Changing:
                 await store.rename(action.record.scm_id, name=action.scm_name)
         except errors.Blocked:
             self._memory.renaming.pop(current.key, None)
-            self._memory.missing[current.key] = action.record.scm_id
+            self._memory.missing[current.key] = action.record.scm_id, connection.version
             return
         except errors.AccountObstacle as obstacle:
             self._accounts.met(connection, obstacle)

@@ -10,6 +10,7 @@ from scm_operator.domain import conditions, errors, ports, reasons, upload
 from scm_operator.reconcile import admission
 
 Admission = admission.Admission[upload.UploadKey]
+Version = tuple[str, int, bytes]
 Outside = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 """A block in which a worker waits for SCM and does not count."""
 
@@ -83,14 +84,14 @@ class Connection:
             store, self.store = self.store, None
             await store.aclose()
 
+    @property
+    def version(self) -> Version:
+        """Return of which version of the account and its credential this is."""
+        return self.uid, self.generation, self.digest
+
     def equals(self, other: "Connection") -> bool:
         """Say whether two connections call the same service with the same credential."""
-        return (self.uid, self.generation, self.digest, self.fault) == (
-            other.uid,
-            other.generation,
-            other.digest,
-            other.fault,
-        )
+        return (self.version, self.fault) == (other.version, other.fault)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Looking:
         if shown:
             self._standing.present(record.account, record.scm_id)
         else:
-            self._memory.missing[seen.key] = record.scm_id
+            self._memory.missing[seen.key] = record.scm_id, at.own().version
 
     def claim(self, action: actions.Claim, at: Observation) -> None:
         """Take an entry for this upload, in memory first."""

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from scm_operator.domain import observation, upload
+from scm_operator.reconcile.connection import Version
 from scm_operator.reconcile.report import UploadCache
 
 _MOST_DEPARTED = 10_000
@@ -15,7 +16,8 @@ _MOST_DEPARTED = 10_000
 class Memory:
     """All of it, by upload.
 
-    ``remembered``: an attempt on its way, or an id to be written. ``missing``: the entry that was found gone.
+    ``remembered``: an attempt on its way, or an id to be written. ``missing``: the entry that was found gone,
+    and of which version of its account and credential it was asked.
     ``notes``: what happened to a POST whose outcome is unknown, by the attempt's id. ``deleting_since``: when a
     deletion was first tried (monotonic clock), by uid. ``resync``: whose entry is to be looked at. ``told``: the
     uids of those let go with a word on what is left behind. ``renaming``: the name that an entry was last given while
@@ -24,7 +26,7 @@ class Memory:
 
     known: UploadCache
     remembered: dict[upload.UploadKey, observation.Remembered] = dataclasses.field(default_factory=dict)
-    missing: dict[upload.UploadKey, str] = dataclasses.field(default_factory=dict)
+    missing: dict[upload.UploadKey, tuple[str, Version]] = dataclasses.field(default_factory=dict)
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
     deleting_since: dict[str, float] = dataclasses.field(default_factory=dict)
     resync: set[upload.UploadKey] = dataclasses.field(default_factory=set)

@@ -52,6 +52,7 @@ class Observer:
         """Look at everything; nothing is awaited between the last look and the answer. Raises: ApiServerError."""
         view, connection = await self._accounts.view(current)
         seen.look_in(view.tenant)
+        self._doubt(current, seen, connection)
         views: dict[accounts.Tenant, observation.AccountView] = {}
         reached: dict[accounts.Tenant, Connection] = {}
         for tenant in self._tenants(current, view):
@@ -118,10 +119,21 @@ class Observer:
         return tuple(one for one in self._journal.of(current.uid) if own is None or one.id != own.id)
 
     def _missing(self, current: upload.Upload) -> observation.Missing | None:
-        scm_id, record = self._memory.missing.get(current.key), current.status.record
+        (scm_id, _), record = self._memory.missing.get(current.key, (None, None)), current.status.record
         if scm_id is None or record is None or record.scm_id != scm_id:
             return None
         return self._standing.missing(record.account, scm_id)
+
+    def _doubt(self, current: upload.Upload, seen: visit.Visit, connection: Connection | None) -> None:
+        """Look again for an entry that was found gone if the account has changed since: it may not have led there."""
+        (scm_id, version), record = self._memory.missing.get(current.key, (None, None)), current.status.record
+        if scm_id is None or connection is None or connection.fault or version == connection.version:
+            return
+        del self._memory.missing[current.key]
+        if record and record.scm_id == scm_id:
+            self._standing.present(record.account, scm_id)  # until it is known better
+        seen.shown.pop(scm_id, None)
+        seen.resync = True
 
     def _overdue(self, current: upload.Upload) -> bool:
         if not (current.deleting and current.has_finalizer):

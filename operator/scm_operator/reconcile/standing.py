@@ -69,7 +69,11 @@ class Standing:
 
     def present(self, key: accounts.AccountKey, scm_id: str) -> None:
         """Note that an entry is in SCM."""
-        self._entries[key].checked[scm_id] = None
+        entries = self._entries[key]
+        were_many = entries.many
+        entries.checked[scm_id] = None
+        if were_many and not entries.many:
+            self.on_change(key)
 
     def missing(self, key: accounts.AccountKey, scm_id: str) -> observation.Missing:
         """Note that an entry is gone, and return what may be done about it."""
