@@ -137,7 +137,7 @@ class Observed:
     entries and attempts of the resource can be looked at. ``seen`` holds, for each Secret of the upload, the newest
     version that the watch has shown, None if it is absent. ``resync`` asks for a look at the entry in SCM, ``overdue``
     says that a deletion has taken too long. ``earlier_settled_in`` is in seconds: until no POST of an earlier term can
-    still be stored. ``renaming`` is the name that the entry was last given while no status says so, empty if it
+    still be stored. ``renaming`` is the name that the current entry was last given while no status says so, empty if it
     isn't known. ``notes`` say, by the attempt's id, what happened to a POST of this process.
     """
 

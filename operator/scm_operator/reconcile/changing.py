@@ -67,23 +67,23 @@ class Changing:
     async def rename(self, action: actions.Rename, at: Observation, seen: visit.Visit) -> None:
         """Rename the entry in SCM and report it; note one that is gone. Raises: Obstacle, ApiServerError."""
         connection, current = at.own(), at.observed.upload
-        self._memory.renaming[current.key] = ""  # until it is answered it may have either name
+        self._memory.renaming[action.record.scm_id] = ""  # until it is answered it may have either name
         try:
             async with connection.calling_in_turn(current.key, outside=self._outside) as store:
                 await store.rename(action.record.scm_id, name=action.scm_name)
         except errors.Blocked:
-            self._memory.renaming.pop(current.key, None)
+            self._memory.renaming.pop(action.record.scm_id, None)
             self._memory.missing[current.key] = action.record.scm_id, connection.version
             return
         except errors.AccountObstacle as obstacle:
             self._accounts.met(connection, obstacle)
             raise
-        self._memory.renaming[current.key] = action.scm_name
+        self._memory.renaming[action.record.scm_id] = action.scm_name
         self._accounts.met(connection, None)
         seen.shown.pop(action.record.scm_id, None)
         seen.resync = False
         await self._reporter.write(current, report.renamed(current, action.record, now=self._clock.now()))
-        self._memory.renaming.pop(current.key, None)
+        self._memory.renaming.pop(action.record.scm_id, None)
 
     async def delete(self, action: actions.Delete, at: Observation, seen: visit.Visit) -> None:
         """Delete an entry in SCM, and take it out of the history. Raises: Obstacle, ApiServerError."""
@@ -91,6 +91,7 @@ class Changing:
         async with connection.calling_in_turn(current.key, outside=self._outside) as store:
             await store.delete(action.record.scm_id)
         seen.deleted.add(action.record.scm_id)
+        self._memory.renaming.pop(action.record.scm_id, None)
         if not current.deleting:
             await self._reporter.write(current, report.without_replaced(current, action.record.scm_id))
 

@@ -21,7 +21,7 @@ class Memory:
     ``notes``: what happened to a POST whose outcome is unknown, by the attempt's id. ``deleting_since``: when a
     deletion was first tried (monotonic clock), by uid. ``resync``: whose entry is to be looked at. ``told``: the
     uids of those let go with a word on what is left behind. ``renaming``: the name that an entry was last given while
-    no status says so, empty if that isn't known.
+    no status says so, by its id, empty if that isn't known.
     """
 
     known: UploadCache
@@ -31,7 +31,7 @@ class Memory:
     deleting_since: dict[str, float] = dataclasses.field(default_factory=dict)
     resync: set[upload.UploadKey] = dataclasses.field(default_factory=set)
     told: set[str] = dataclasses.field(default_factory=set)
-    renaming: dict[upload.UploadKey, str] = dataclasses.field(default_factory=dict)
+    renaming: dict[str, str] = dataclasses.field(default_factory=dict)
     _reserved: dict[str, upload.UploadKey] = dataclasses.field(default_factory=dict)
     _departed: collections.OrderedDict[str, None] = dataclasses.field(default_factory=collections.OrderedDict)
 
@@ -57,6 +57,7 @@ class Memory:
         """Keep in mind the entries of an upload that is gone: none of them was made by another's POST."""
         for record in about.status.records:
             self.left_behind(record.scm_id)
+            self.renaming.pop(record.scm_id, None)
 
     def left_behind(self, scm_id: str) -> None:
         """Keep in mind an entry of an upload that is gone."""
@@ -75,7 +76,6 @@ class Memory:
     def forget(self, key: upload.UploadKey) -> None:
         """Let go what is known of an upload that is gone, but for an id that somebody has to be told of."""
         self.missing.pop(key, None)
-        self.renaming.pop(key, None)
         self.resync.discard(key)
 
     def _claimed(self) -> Iterator[str]:

@@ -87,7 +87,7 @@ class Observer:
         view: observation.AccountView,
         views: Mapping[accounts.Tenant, observation.AccountView],
     ) -> observation.Observed:
-        remembered = self._memory.remembered.get(current.key)
+        remembered, record = self._memory.remembered.get(current.key), current.status.record
         unknowns = self._unknowns(current, remembered)
         names = (accounts.SecretName(current.key.namespace, name) for name in current.secret_names)
         return observation.Observed(
@@ -109,7 +109,7 @@ class Observer:
             lost=self._journal.lost,
             earlier_settled_in=self._groups.earlier_settled_in if unknowns or self._journal.lost else 0.0,
             notes=self._memory.notes,
-            renaming=self._memory.renaming.get(current.key),
+            renaming=self._memory.renaming.get(record.scm_id) if record else None,
         )
 
     def _unknowns(

@@ -83,7 +83,8 @@ class UploadReconciler:
 
     async def reconcile(self, key: upload.UploadKey) -> Result:
         """Take the steps that are due; return when to come back, or None if an event will say so."""
-        seen = visit.Visit(key, resync=key in self._memory.resync)
+        due = key in self._memory.resync
+        seen = visit.Visit(key, due=due, resync=due)
         try:
             return await self._steps(seen)
         except errors.Gone:
@@ -202,7 +203,8 @@ class UploadReconciler:
         return queue.Retry() if waits and not self._secrets.watched else None
 
     def _looked_at(self, seen: visit.Visit) -> None:
-        self._memory.resync.discard(seen.key)
+        if seen.due:  # what comes round to it meanwhile queues it again
+            self._memory.resync.discard(seen.key)
 
     async def _report(self, current: upload.Upload, action: actions.Report, *, handled: bool = True) -> None:
         status = report.reported(

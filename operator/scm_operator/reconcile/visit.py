@@ -10,10 +10,12 @@ from scm_operator.reconcile import admission, lanes
 class Visit:
     """What a pass over an upload has gathered; ``failed`` says that a call did not go well in it.
 
+    ``due`` says that a resync had come round to it when the visit began, ``resync`` that its entry is to be looked at.
     ``found`` is the entry that the last look-up has found and reserved.
     """
 
     key: upload.UploadKey
+    due: bool = False
     resync: bool = False
     wanted: observation.Reading = dataclasses.field(default_factory=observation.NotRead)
     lookups: dict[attempt.Attempt, lookup.Answer] = dataclasses.field(default_factory=dict)
@@ -26,6 +28,7 @@ class Visit:
     lines: list[admission.Admission[upload.UploadKey]] = dataclasses.field(default_factory=list)
     waits_in: admission.Admission[upload.UploadKey] | None = None
     _read_for: tuple[str, int] | None = None
+    _requested: tuple[str, str | None] | None = None
     _tenant: account.Tenant | None = None
 
     @property
@@ -40,9 +43,15 @@ class Visit:
         )
 
     def look_at(self, current: upload.Upload) -> None:
-        """Forget what was read for another spec, or for a namesake: it may name other Secrets."""
-        if self._read_for is None:
-            self.resync = self.resync or current.reconcile_requested
+        """Forget what was read for another spec, or for a namesake: it may name other Secrets.
+
+        A request for a fresh look isn't met by what was shown before it came.
+        """
+        if self._requested != (current.uid, current.reconcile_requested_at):
+            self._requested = (current.uid, current.reconcile_requested_at)
+            if current.reconcile_requested:
+                self.resync = True
+                self.shown.clear()
         if self._read_for != (current.uid, current.generation):
             self.read_again()
             self._read_for = (current.uid, current.generation)

@@ -125,3 +125,19 @@ def _deleted_meanwhile(world: worlds.World) -> fake_scm.Answer:
         return stored
 
     return answer
+
+
+async def test_a_rename_that_was_not_recorded_is_made_up_for_when_its_entry_is_taken_back(world: worlds.World) -> None:
+    """An entry that was replaced before its rename could be recorded has the wanted name once it is current again."""
+    await world.settle()
+    first = world.scm_id()
+    assert first
+    world.change({"name": "other"})
+    world.cluster.faults.append(fake_cluster.Fault.REFUSED)
+    await world.reconcile()
+    world.put_csr(1)
+    world.change({"name": "web"})
+    await world.settle()
+    world.put_csr(0)
+    await world.settle()
+    assert (world.scm_id(), world.scm.entries[first].name, world.record().scm_name) == (first, "web", "web")
