@@ -47,6 +47,8 @@ class Acting:
 
     async def take(self, action: actions.Action, at: Observation, seen: visit.Visit) -> None:
         """Take a step. Raises: Obstacle, ApiServerError."""
+        if not isinstance(action, actions.Claim):
+            self._looking.give_up(seen)
         match action:
             case actions.Journal():
                 await self._sending.journal(action, at)

@@ -92,10 +92,13 @@ class Looking:
         fits = wanted if wanted and wanted.content.hash == content_hash else None
         self._memory.remembered[current.key] = observation.Claimed(current, record, unknown, fits)
 
-    async def _search(self, sought: lookup.Sought, connection: Connection, seen: visit.Visit) -> lookup.Answer:
-        if seen.found:  # and not claimed: the resource has changed since
+    def give_up(self, seen: visit.Visit) -> None:
+        """Let others have what was found and isn't claimed next, and forget it: the resource has changed since."""
+        if seen.found:
             self._memory.give_up(seen.found)
-            seen.found = None
+            seen.forget_found()
+
+    async def _search(self, sought: lookup.Sought, connection: Connection, seen: visit.Visit) -> lookup.Answer:
         try:
             answer = await self._asked(sought, connection, seen)
         except errors.AccountObstacle as obstacle:

@@ -133,7 +133,6 @@ class UploadReconciler:
             seen.look_at(current)
             at = await self._observer.observe(current, seen)
             action = self._next(at.observed)
-            _log.debug("%s: %s", seen.key, actions.describe(action), extra={"event": "Step", "upload": str(seen.key)})
             try:
                 ended, result = await self._step(action, at, seen)
             except errors.Conflict:
@@ -157,6 +156,9 @@ class UploadReconciler:
     async def _step(self, action: actions.Action, at: Observation, seen: visit.Visit) -> tuple[bool, Result]:
         """Take one step; return whether the visit ends with it, and when to come back then."""
         current = at.observed.upload
+        if self._known.get(seen.key) is not current:
+            return False, None  # changed while a credential was read: look again
+        _log.debug("%s: %s", seen.key, actions.describe(action), extra={"event": "Step", "upload": str(seen.key)})
         match action:
             case actions.Nothing() | actions.Stop():
                 self._looked_at(seen)

@@ -65,6 +65,11 @@ class Visit:
         """Forget what was read, and what was asked because of it."""
         self.wanted, self.adoption = observation.NotRead(), None
 
+    def forget_found(self) -> None:
+        """Forget the entry that the last look-up has found, with all that was looked for."""
+        self.found = self.adoption = None
+        self.lookups.clear()
+
     def ask_for_turn(self, line: admission.Admission[upload.UploadKey], lane: lanes.Lane) -> admission.Waiting | None:
         """Ask for a turn in an account's line; if there is none yet, the visit ends, and the turn wakes the upload."""
         if line not in self.lines:

@@ -1,6 +1,7 @@
 """What changes while SCM is asked: an answer belongs to what it was asked for, and to where."""
 
 from scm_operator.domain import account as accounts
+from tests.support import fakes
 from tests.unit.reconcile import world as worlds
 
 World = worlds.World
@@ -74,3 +75,36 @@ async def test_what_was_found_is_recorded_under_the_account_that_sent_it(world: 
     await world.settle()
     (replaced,) = world.status().history
     assert (replaced.record.account, world.record().account) == (worlds.DEFAULT, other)
+
+
+async def test_what_one_has_found_and_does_not_want_is_there_for_the_other(world: World) -> None:
+    """A twin that adopts finds the entry as soon as the one that had found it wants another name."""
+    world.change(_ADOPT)
+    world.add_upload("api", spec=_ADOPT | {"name": "web"})
+    world.secrets.put("api-csr", {"tls.csr": fakes.csr_pem(0)})
+    theirs = _theirs(world)
+    changed = {"name": "other", "adoptionPolicy": "Never"}
+    world.scm.at["list"] = world.once(lambda: world.cluster.change(worlds.WEB, changed))
+    seen: list[frozenset[str]] = []
+    world.scm.at["post"] = lambda: seen.append(world.memory.claimed())
+    await world.settle()
+    assert seen == [frozenset()]
+    await world.settle(worlds.API)
+    assert world.scm_id(worlds.API) == theirs
+
+
+async def test_upload_suspended_while_a_credential_is_read_is_not_sent(world: World) -> None:
+    """A new credential that is read between journal and POST gives a change of the spec no time to be passed over."""
+
+    def suspend(name: accounts.SecretName) -> None:
+        if name.name == "scm-token":
+            world.secrets.after_read = lambda _: None
+            world.change({"suspend": True})
+
+    def renew() -> None:
+        world.secrets.put("scm-token", {"token": b"a new token"})
+        world.secrets.after_read = suspend
+
+    world.journal.after_add = renew
+    await world.settle()
+    assert (world.scm.posts, world.reason()) == ([], "Suspended")
