@@ -32,6 +32,7 @@ from scm_operator.telemetry import logging as telemetry_logging
 from scm_operator.telemetry import server
 
 _log = logging.getLogger(__name__)
+_LOOK_AGAIN = 60.0  # seconds, at most, between two looks at a namespace that may not be listed
 
 
 def main() -> None:
@@ -61,7 +62,8 @@ async def _run(settings: Settings) -> None:
         client.connect(connections=connections, meter=meter) as kubernetes,
         client.connect(connections=2, meter=meter) as elector,
     ):
-        if await starting.is_installed(kubernetes, scoped, stop):
+        scoped = await starting.find_scope(kubernetes, scoped, stop)
+        if not stop.is_set():
             await _assemble(_Given(settings, scoped, kubernetes, elector, dials)).run(stop)
 
 
@@ -121,11 +123,18 @@ def _assemble(given: _Given) -> lifecycle.Operator:
     reporter = report.Reporter(
         known=known.known_uploads, status=adapters.status, events=adapters.events, journal=adapters.journal
     )
-    upload_reconciler = _upload_reconciler(given.settings, known, adapters, account_reconciler, reporter)
+    upload_reconciler = _upload_reconciler(given, known, adapters, account_reconciler, reporter)
     drift = _resync(given.settings, known)
     _connect(known, account_reconciler, upload_reconciler)
     dials.connect(
-        instruments.Parts(known, upload_reconciler, account_reconciler, reporter=reporter, lease=adapters.journal)
+        instruments.Parts(
+            known,
+            upload_reconciler,
+            account_reconciler,
+            reporter=reporter,
+            lease=adapters.journal,
+            left_out=given.scope.left_out,
+        )
     )
     return lifecycle.Operator(
         kubernetes=given.kubernetes,
@@ -142,6 +151,7 @@ def _assemble(given: _Given) -> lifecycle.Operator:
         account_reconciler=account_reconciler,
         account_queue=known.account_queue,
         shutdown_timeout=given.settings.shutdown_timeout,
+        look_again=min(_LOOK_AGAIN, given.settings.retry_longest),
         health=dials.health,
         on_move=dials.pulse.beat,
     )
@@ -223,7 +233,7 @@ def _account_reconciler(given: _Given, known: state.State, adapters: _Adapters) 
 
 
 def _upload_reconciler(
-    settings: Settings,
+    given: _Given,
     known: state.State,
     adapters: _Adapters,
     account_reconciler: account.AccountReconciler,
@@ -232,6 +242,7 @@ def _upload_reconciler(
     known.triggers.unsure = reporter.unsure
     known.triggers.term = lambda: adapters.journal.term
     known.triggers.leads = lambda: adapters.journal.term > 0
+    settings = given.settings
     return wiring.upload_reconciler(
         ports=wiring.Ports(
             secrets=adapters.secrets, reader=adapters.reader, journal=adapters.journal, clock=known.clock
@@ -244,4 +255,5 @@ def _upload_reconciler(
         outside=known.upload_queue.outside,
         settle_after=settings.call_timeout + settings.settle_time,
         deletion_deadline=settings.deletion_deadline,
+        left_out=given.scope.left_out,
     )

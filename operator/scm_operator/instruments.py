@@ -28,6 +28,7 @@ class Parts:
     account_reconciler: account.AccountReconciler
     reporter: report.Reporter
     lease: journal.LeaseJournal
+    left_out: tuple[str, ...] = ()
 
     def leads(self) -> bool:
         """Say whether this process is the leader."""
@@ -59,6 +60,10 @@ class Parts:
         """Count the uploads."""
         taken = census.take(self.state.known_uploads, known=self.state.known_accounts, now=self.state.clock.now())
         return gauges.Uploads(taken.counts, taken.unready)
+
+    def namespaces_left_out(self) -> int:
+        """Return how many namespaces should be served and can't be listed."""
+        return len(self.left_out)
 
     def journal(self) -> tuple[int, int]:
         """Return how many attempts the journal has, and how many bytes."""

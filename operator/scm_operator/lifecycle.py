@@ -12,7 +12,7 @@ from scm_operator import kube, listing
 from scm_operator.domain import account as accounts
 from scm_operator.domain import errors, upload
 from scm_operator.handlers import listener, watches
-from scm_operator.kube import client, events, installations, journal, scope, secret_watch
+from scm_operator.kube import client, events, installations, journal, left_out, scope, secret_watch
 from scm_operator.reconcile import account, queue, resync, triggers
 from scm_operator.reconcile import upload as uploads
 from scm_operator.telemetry import health
@@ -45,6 +45,7 @@ class Operator:
     account_reconciler: account.AccountReconciler
     account_queue: queue.WorkQueue[accounts.AccountKey]
     shutdown_timeout: float
+    look_again: float
     health: health.Health
     on_move: Callable[[str], None]
     _workers: list[asyncio.Task[None]] = dataclasses.field(default_factory=list)
@@ -101,7 +102,14 @@ class Operator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._compare(told))
             tasks.create_task(self.alone.run())
+            tasks.create_task(self._serve_what_is_back())
             tasks.create_task(self._lead(tasks.create_task(self.secret_watch.run())))
+
+    async def _serve_what_is_back(self) -> None:
+        """End when a namespace that was left out can be listed: watches are made once, at the start."""
+        if self.scope.left_out:
+            namespace = await left_out.until_one_is_back(self.kubernetes, self.scope, period=self.look_again)
+            raise Fatal(f"namespace {namespace} can be listed by now, and is served from the next start on")
 
     async def _lead(self, watching_secrets: asyncio.Task[None]) -> None:
         """Wait for the Lease, and begin; what an earlier leader wrote last may not have come by the watch yet."""

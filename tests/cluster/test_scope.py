@@ -66,6 +66,14 @@ def many(plane: ControlPlane, tmp_path: pathlib.Path) -> Iterator[World]:
 
 
 @pytest.fixture
+def two(plane: ControlPlane, tmp_path: pathlib.Path) -> Iterator[World]:
+    """An installation for two namespaces; it doesn't run yet."""
+    flags = {"--watch-namespaces": f"{SHOP},{OTHER}", "--no-cluster-accounts": ""}
+    with _installed(plane, tmp_path, OPERATOR, {"watchNamespaces": [SHOP, OTHER]}, flags) as world:
+        yield world
+
+
+@pytest.fixture
 def unwatched(plane: ControlPlane, tmp_path: pathlib.Path) -> Iterator[World]:
     """An installation for one namespace that may only get the Secrets that are named to it; it doesn't run yet."""
     values = {"watchNamespaces": [SHOP], "secrets": {"watch": False, "names": ["scm-iam", "late"]}}
@@ -119,6 +127,31 @@ def test_many_namespaces_are_served_at_once(many: World) -> None:
         place.upload("web")
     for place in places:
         place.reason("web", "AccountNotFound")
+        _clear(place)
+
+
+def test_namespace_that_may_not_be_listed_is_left_out_until_it_may(two: World) -> None:
+    """One team's namespace whose Role is gone doesn't stop the other's; when it is back, the next start serves both."""
+    shop, other = _place(two, SHOP), _place(two, OTHER)
+    binding = other.kubectl("get", "rolebinding", "scm-csr-operator-uploads", "-o", "yaml")
+    other.kubectl("delete", "rolebinding", "scm-csr-operator-uploads")
+    two.operator.start()
+    for place in (shop, other):
+        place.upload("web")
+    shop.reason("web", "AccountNotFound")
+    (left_out,) = two.operator.events("NamespaceLeftOut")
+    assert left_out["namespace"] == OTHER
+    assert f"namespace {OTHER} is not served until it can be listed" in left_out["message"]
+    assert "403" in left_out["message"]
+    assert two.operator.metrics().value("scm_operator_namespaces_left_out") == 1
+
+    two.plane.kubectl("create", "-f", "-", input=binding)
+    assert two.operator.wait() == 1
+    assert f"namespace {OTHER} can be listed by now" in two.operator.errors()[-1]["message"]
+    two.operator.start()
+    other.reason("web", "AccountNotFound")
+    assert two.operator.metrics().value("scm_operator_namespaces_left_out") == 0
+    for place in (shop, other):
         _clear(place)
 
 

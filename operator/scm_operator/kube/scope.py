@@ -1,7 +1,7 @@
 """What an installation watches: all namespaces, or some; and the paths at which to list and watch that."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from scm_operator import kube
 from scm_operator.kube import paths
@@ -11,13 +11,20 @@ from scm_operator.kube import paths
 class Scope:
     """The resources that an installation serves.
 
-    ``namespaces``: empty for all. ``operator_namespace`` is where ClusterScmAccounts have their Secrets.
+    ``namespaces``: empty for all. ``operator_namespace`` is where ClusterScmAccounts have their Secrets. ``left_out``
+    are namespaces that should be served and can't be listed: nothing is known of what is in them.
     """
 
     operator_namespace: str
     namespaces: tuple[str, ...] = ()
     cluster_accounts: bool = True
     secrets_watch: bool = True
+    left_out: tuple[str, ...] = ()
+
+    def without(self, names: Collection[str]) -> "Scope":
+        """Return the scope with these namespaces left out."""
+        served = tuple(name for name in self.namespaces if name not in names)
+        return dataclasses.replace(self, namespaces=served, left_out=tuple(names))
 
     @property
     def is_cluster_wide(self) -> bool:
@@ -39,6 +46,11 @@ class Scope:
         if self.is_cluster_wide or plural == kube.CLUSTER_ACCOUNTS:
             return (paths.kind(plural),)
         return tuple(paths.kind(plural, namespace=namespace) for namespace in self.namespaces)
+
+    def lists_in(self, namespace: str) -> tuple[str, ...]:
+        """Return the paths of all lists of one namespace that is served by its name."""
+        kinds = tuple(paths.kind(plural, namespace=namespace) for plural in (kube.UPLOADS, kube.ACCOUNTS))
+        return (*kinds, paths.secrets(namespace)) if self.secrets_watch else kinds
 
     @property
     def secret_lists(self) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """What is left of an upload that is gone: its attempts, and an id that no status will ever name."""
 
+from collections.abc import Collection
+
 from scm_operator.domain import attempt, errors, observation, ports, upload
 from scm_operator.reconcile import account, groups, memory
 from scm_operator.reconcile.connection import Outside
@@ -18,7 +20,10 @@ class Departing:
         memory: memory.Memory,
         reporter: Reporter,
         outside: Outside,
+        left_out: Collection[str] = (),
     ) -> None:
+        """Take the rooms; ``left_out`` are namespaces of which nothing is known, so that nothing there is gone."""
+        self._left_out = left_out
         self._accounts = accounts
         self._journal = journal
         self._groups = groups
@@ -31,7 +36,7 @@ class Departing:
 
         Without the Lease nothing is: the next leader may have given their entries to others.
         """
-        if not self._journal.holds():
+        if not self._journal.holds() or key.namespace in self._left_out:
             return None
         await self._let_go_of_memory(key, current)
         waits = [self._conclude(one) for one in self._attempts(key) if current is None or one.uid != current.uid]

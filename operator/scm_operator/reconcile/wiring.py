@@ -1,6 +1,7 @@
 """How the parts that reconcile an upload are handed to each other; app has the ports."""
 
 import dataclasses
+from collections.abc import Collection
 
 from scm_operator.domain import ports
 from scm_operator.reconcile import (
@@ -41,8 +42,12 @@ def upload_reconciler(  # noqa: PLR0913 - rooms
     outside: connection.Outside,
     settle_after: float,
     deletion_deadline: float,
+    left_out: Collection[str] = (),
 ) -> upload.UploadReconciler:
-    """Make the reconciler of uploads; ``settle_after`` and ``deletion_deadline`` in seconds."""
+    """Make the reconciler of uploads; ``settle_after`` and ``deletion_deadline`` in seconds.
+
+    ``left_out`` are namespaces of which nothing is known.
+    """
     clock, journal = ports.clock, ports.journal
     grouped = groups.Groups(known=known, journal=journal, clock=clock, settle_after=settle_after)
     observer = observing.Observer(
@@ -78,7 +83,13 @@ def upload_reconciler(  # noqa: PLR0913 - rooms
         standing=standing,
     )
     leaves = departing.Departing(
-        accounts=accounts, journal=journal, groups=grouped, memory=memory, reporter=reporter, outside=outside
+        accounts=accounts,
+        journal=journal,
+        groups=grouped,
+        memory=memory,
+        reporter=reporter,
+        outside=outside,
+        left_out=left_out,
     )
     return upload.UploadReconciler(
         known=known,

@@ -65,6 +65,9 @@ class Source(Protocol):
     def uploads(self) -> Uploads:
         """Count the uploads."""
 
+    def namespaces_left_out(self) -> int:
+        """Return how many namespaces should be served and can't be listed."""
+
     def journal(self) -> tuple[int, int]:
         """Return how many attempts the journal has, and how many bytes."""
 
@@ -83,6 +86,11 @@ class Gauges(registry.Collector):
         """Look at everything."""
         leads = self._source.leads()
         yield _gauge("leader", "1 for the process that uploads, 0 for a standby.", {(): float(leads)})
+        yield _gauge(
+            "namespaces_left_out",
+            "Namespaces of watchNamespaces that may not be listed, and aren't served until they may.",
+            {(): self._source.namespaces_left_out()},
+        )
         retries: Values = {(queue.name,): queue.retries for queue in self._source.queues()}
         yield _counter("retries", "Passes over a key that ended with a retry after a backoff.", retries, "queue")
         yield _counter(

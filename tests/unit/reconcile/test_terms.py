@@ -141,6 +141,21 @@ async def test_attempt_of_a_resource_that_is_gone_stays_until_its_group_has_sett
     assert "list web" not in world.log
 
 
+async def test_attempt_in_a_namespace_that_is_left_out_stays(world: World) -> None:
+    """Of a namespace that may not be listed nothing is known: its resources aren't gone, nor are their attempts."""
+    await _crash(world)
+    world.left_out = ("shop",)
+    world.restart()
+    world.triggers.upload_gone(worlds.WEB, uid=world.cluster.upload_of(worlds.WEB).uid)
+    world.clock.advance(WAIT)
+    assert await world.reconcile() is None
+    assert (len(world.journal.attempts()), world.events.orphans) == (1, [])
+    world.left_out = ()
+    world.restart()
+    await world.settle()
+    assert (world.record().origin, len(world.scm.posts)) == ("Recovered", 1)
+
+
 @pytest.mark.looptime
 async def test_attempt_of_a_resource_that_is_gone_is_come_back_to(world: World) -> None:
     """Nothing has to happen for an attempt that nobody owns to be let go when its time is over."""

@@ -97,6 +97,7 @@ class World:
         self.secrets = fakes.FakeSecrets()
         self.scm = fake_scm.FakeScm(self.log, clock=self.clock)
         self.events = fakes.FakeEvents()
+        self.left_out: tuple[str, ...] = ()
         self.journal = fakes.FakeJournal(self.log, clock=self.clock)
         self._begin()
 
@@ -157,6 +158,7 @@ class World:
             outside=self.upload_queue.outside,
             settle_after=CALL + SETTLE,
             deletion_deadline=DELETION,
+            left_out=self.left_out,
         )
 
     def add_account(

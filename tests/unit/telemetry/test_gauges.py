@@ -36,6 +36,7 @@ class FakeSource:
     known: list[gauges.Account] = dataclasses.field(default_factory=list)
     counted: gauges.Uploads = gauges.Uploads({}, {})  # noqa: RUF009 - frozen
     orphans: int = 0
+    left_out: int = 0
 
     def leads(self) -> bool:
         """Say it."""
@@ -52,6 +53,10 @@ class FakeSource:
     def uploads(self) -> gauges.Uploads:
         """Return the count."""
         return self.counted
+
+    def namespaces_left_out(self) -> int:
+        """Return how many."""
+        return self.left_out
 
     def journal(self) -> tuple[int, int]:
         """Return it."""
