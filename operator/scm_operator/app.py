@@ -126,16 +126,10 @@ def _assemble(given: _Given) -> lifecycle.Operator:
     upload_reconciler = _upload_reconciler(given, known, adapters, account_reconciler, reporter)
     drift = _resync(given.settings, known)
     _connect(known, account_reconciler, upload_reconciler)
-    dials.connect(
-        instruments.Parts(
-            known,
-            upload_reconciler,
-            account_reconciler,
-            reporter=reporter,
-            lease=adapters.journal,
-            left_out=given.scope.left_out,
-        )
+    shown = instruments.Parts(
+        known, upload_reconciler, account_reconciler, reporter, adapters.journal, left_out=given.scope.left_out
     )
+    dials.connect(shown)
     return lifecycle.Operator(
         kubernetes=given.kubernetes,
         scope=given.scope,
@@ -243,7 +237,7 @@ def _upload_reconciler(
     known.triggers.term = lambda: adapters.journal.term
     known.triggers.leads = lambda: adapters.journal.term > 0
     settings = given.settings
-    return wiring.upload_reconciler(
+    parts = wiring.Parts(
         ports=wiring.Ports(
             secrets=adapters.secrets, reader=adapters.reader, journal=adapters.journal, clock=known.clock
         ),
@@ -257,3 +251,4 @@ def _upload_reconciler(
         deletion_deadline=settings.deletion_deadline,
         left_out=given.scope.left_out,
     )
+    return wiring.upload_reconciler(parts)

@@ -86,7 +86,7 @@ class Process(model_scm.Sender):
         self.triggers.unsure = reporter.unsure
         self.triggers.term = lambda: self.journal.term
         self.reconciler = model_wiring.reconciler(
-            model_wiring.Parts(
+            wiring.Parts(
                 ports=wiring.Ports(secrets=self.secrets, reader=writer, journal=self.journal, clock=clock),
                 known=self.known,
                 accounts=reached,
@@ -94,6 +94,8 @@ class Process(model_scm.Sender):
                 standing=stands,
                 reporter=reporter,
                 outside=self._uploads.outside,
+                settle_after=model_wiring.SETTLE_AFTER,
+                deletion_deadline=model_wiring.DELETION_DEADLINE,
             ),
             rules,
         )

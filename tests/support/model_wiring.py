@@ -4,14 +4,10 @@ import dataclasses
 
 from scm_operator.domain import actions, observation, plan
 from scm_operator.reconcile import (
-    account,
     acting,
     changing,
-    connection,
     observing,
-    report,
     sending,
-    standing,
     upload,
     wiring,
 )
@@ -62,19 +58,6 @@ def instead(row: plan.Row, other: plan.Row) -> tuple[plan.Row, ...]:
     return tuple(other if each is row else each for each in plan.ROWS)
 
 
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """What a process has made before the reconciler of uploads."""
-
-    ports: wiring.Ports
-    known: report.UploadCache
-    accounts: account.AccountReconciler
-    memory: Memory
-    standing: standing.Standing
-    reporter: Reporter
-    outside: connection.Outside
-
-
 class Reconciler(upload.UploadReconciler):
     """Plans by another table."""
 
@@ -89,26 +72,16 @@ SETTLE_AFTER = model_scm.DEADLINE + model_scm.SETTLE
 DELETION_DEADLINE = 600.0
 
 
-def reconciler(parts: Parts, rules: Rules) -> upload.UploadReconciler:
+def reconciler(parts: wiring.Parts, rules: Rules) -> upload.UploadReconciler:
     """Put the reconciler of uploads together."""
     if rules.wired:
-        return wiring.upload_reconciler(
-            ports=parts.ports,
-            known=parts.known,
-            accounts=parts.accounts,
-            memory=parts.memory,
-            standing=parts.standing,
-            reporter=parts.reporter,
-            outside=parts.outside,
-            settle_after=SETTLE_AFTER,
-            deletion_deadline=DELETION_DEADLINE,
-        )
+        return wiring.upload_reconciler(parts)
     return _own(parts, rules)
 
 
-def _own(parts: Parts, rules: Rules) -> upload.UploadReconciler:
+def _own(parts: wiring.Parts, rules: Rules) -> upload.UploadReconciler:
     clock, journal = parts.ports.clock, parts.ports.journal
-    grouped = rules.groups(known=parts.known, journal=journal, clock=clock, settle_after=SETTLE_AFTER)
+    grouped = rules.groups(known=parts.known, journal=journal, clock=clock, settle_after=parts.settle_after)
     made = (rules.reconciler or Reconciler)(
         known=parts.known,
         reader=parts.ports.reader,
@@ -123,7 +96,7 @@ def _own(parts: Parts, rules: Rules) -> upload.UploadReconciler:
             memory=parts.memory,
             standing=parts.standing,
             clock=clock,
-            deletion_deadline=DELETION_DEADLINE,
+            deletion_deadline=parts.deletion_deadline,
         ),
         acting=_acting(parts, rules, grouped),
         departing=rules.departing(
@@ -137,13 +110,13 @@ def _own(parts: Parts, rules: Rules) -> upload.UploadReconciler:
         memory=parts.memory,
         reporter=parts.reporter,
         clock=clock,
-        deletion_deadline=DELETION_DEADLINE,
+        deletion_deadline=parts.deletion_deadline,
     )
     made.rows = rules.rows
     return made
 
 
-def _acting(parts: Parts, rules: Rules, grouped: Groups) -> acting.Acting:
+def _acting(parts: wiring.Parts, rules: Rules, grouped: Groups) -> acting.Acting:
     clock = parts.ports.clock
     return acting.Acting(
         sending=sending.Sending(

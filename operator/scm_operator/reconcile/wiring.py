@@ -31,38 +31,64 @@ class Ports:
     clock: ports.Clock
 
 
-def upload_reconciler(  # noqa: PLR0913 - rooms
-    *,
-    ports: Ports,
-    known: report.UploadCache,
-    accounts: account.AccountReconciler,
-    memory: memory.Memory,
-    standing: standing.Standing,
-    reporter: report.Reporter,
-    outside: connection.Outside,
-    settle_after: float,
-    deletion_deadline: float,
-    left_out: Collection[str] = (),
-) -> upload.UploadReconciler:
-    """Make the reconciler of uploads; ``settle_after`` and ``deletion_deadline`` in seconds.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """What is made before the reconciler of uploads; ``settle_after`` and ``deletion_deadline`` in seconds.
 
     ``left_out`` are namespaces of which nothing is known.
     """
-    clock, journal = ports.clock, ports.journal
-    grouped = groups.Groups(known=known, journal=journal, clock=clock, settle_after=settle_after)
-    observer = observing.Observer(
-        accounts=accounts,
-        secrets=ports.secrets,
+
+    ports: Ports
+    known: report.UploadCache
+    accounts: account.AccountReconciler
+    memory: memory.Memory
+    standing: standing.Standing
+    reporter: report.Reporter
+    outside: connection.Outside
+    settle_after: float
+    deletion_deadline: float
+    left_out: Collection[str] = ()
+
+
+def upload_reconciler(parts: Parts) -> upload.UploadReconciler:
+    """Make the reconciler of uploads."""
+    clock, journal = parts.ports.clock, parts.ports.journal
+    grouped = groups.Groups(known=parts.known, journal=journal, clock=clock, settle_after=parts.settle_after)
+    return upload.UploadReconciler(
+        known=parts.known,
+        reader=parts.ports.reader,
+        secrets=parts.ports.secrets,
         journal=journal,
         groups=grouped,
-        memory=memory,
-        standing=standing,
+        observer=_observer(parts, grouped),
+        acting=_acting(parts, grouped),
+        departing=_departing(parts, grouped),
+        memory=parts.memory,
+        reporter=parts.reporter,
         clock=clock,
-        deletion_deadline=deletion_deadline,
+        deletion_deadline=parts.deletion_deadline,
     )
+
+
+def _observer(parts: Parts, grouped: groups.Groups) -> observing.Observer:
+    return observing.Observer(
+        accounts=parts.accounts,
+        secrets=parts.ports.secrets,
+        journal=parts.ports.journal,
+        groups=grouped,
+        memory=parts.memory,
+        standing=parts.standing,
+        clock=parts.ports.clock,
+        deletion_deadline=parts.deletion_deadline,
+    )
+
+
+def _acting(parts: Parts, grouped: groups.Groups) -> acting.Acting:
+    clock, memory, standing = parts.ports.clock, parts.memory, parts.standing
+    accounts, outside = parts.accounts, parts.outside
     sends = sending.Sending(
         accounts=accounts,
-        journal=journal,
+        journal=parts.ports.journal,
         groups=grouped,
         memory=memory,
         standing=standing,
@@ -71,37 +97,26 @@ def upload_reconciler(  # noqa: PLR0913 - rooms
     )
     looks = looking.Looking(groups=grouped, memory=memory, standing=standing, clock=clock, outside=outside)
     changes = changing.Changing(
-        accounts=accounts, memory=memory, standing=standing, reporter=reporter, clock=clock, outside=outside
+        accounts=accounts, memory=memory, standing=standing, reporter=parts.reporter, clock=clock, outside=outside
     )
-    steps = acting.Acting(
+    return acting.Acting(
         sending=sends,
         looking=looks,
         changing=changes,
-        reporter=reporter,
+        reporter=parts.reporter,
         groups=grouped,
         memory=memory,
         standing=standing,
     )
-    leaves = departing.Departing(
-        accounts=accounts,
-        journal=journal,
+
+
+def _departing(parts: Parts, grouped: groups.Groups) -> departing.Departing:
+    return departing.Departing(
+        accounts=parts.accounts,
+        journal=parts.ports.journal,
         groups=grouped,
-        memory=memory,
-        reporter=reporter,
-        outside=outside,
-        left_out=left_out,
-    )
-    return upload.UploadReconciler(
-        known=known,
-        reader=ports.reader,
-        secrets=ports.secrets,
-        journal=journal,
-        groups=grouped,
-        observer=observer,
-        acting=steps,
-        departing=leaves,
-        memory=memory,
-        reporter=reporter,
-        clock=clock,
-        deletion_deadline=deletion_deadline,
+        memory=parts.memory,
+        reporter=parts.reporter,
+        outside=parts.outside,
+        left_out=parts.left_out,
     )

@@ -8,32 +8,19 @@ World = worlds.World
 _ADOPT = {"adoptionPolicy": "IfIdentical"}
 
 
-def _calls(world: World) -> list[str]:
-    return [line for line in world.log if line.startswith(("write", "list", "post"))]
-
-
-async def _crash(world: World) -> None:
-    """Let the process die with its POST stored and nothing written."""
-    world.cluster.unreachable = True
-    await world.reconcile()
-    world.cluster.unreachable = False
-    world.log.clear()
-    world.restart()
-
-
 def _lost(world: World) -> JournalLost:
     return JournalLost(world.journal.term + 1, world.clock.now())
 
 
 async def test_lost_journal_is_made_up_for_by_a_look_up(world: World) -> None:
     """A resource that was there before the journal was lost is looked for before it is sent: found, it is recorded."""
-    await _crash(world)
+    await world.crash()
     world.clock.advance(10)
     world.restart(lost=_lost(world))
     await world.settle()
     assert (len(world.scm.posts), world.record().origin) == (1, "Recovered")
     assert world.record().attempt_id == "lost-3"
-    assert _calls(world)[:2] == ["write term 3", "write ResolvingOutcome"]
+    assert world.calls()[:2] == ["write term 3", "write ResolvingOutcome"]
 
 
 async def test_lost_journal_and_nothing_in_scm_is_written_before_it_is_sent(world: World) -> None:
@@ -82,7 +69,7 @@ async def test_lost_journal_that_can_not_be_looked_up_is_for_a_person(world: Wor
 
 async def test_answer_about_earlier_content_is_not_taken_for_the_new_one(world: World) -> None:
     """A resource that is renamed while it is looked for never records what was found under its new name."""
-    await _crash(world)
+    await world.crash()
     world.clock.advance(10)
     world.restart(lost=_lost(world))
 
@@ -136,7 +123,7 @@ async def test_entry_that_goes_away_before_it_is_adopted_is_for_a_person(world: 
 
 async def test_own_entry_stays_recovered_under_the_policy(world: World) -> None:
     """What the lost POST surely made is recorded as the resource's own, and deletionPolicy Delete deletes it."""
-    await _crash(world)
+    await world.crash()
     world.clock.advance(10)
     world.restart(lost=_lost(world))
     world.change(_ADOPT)

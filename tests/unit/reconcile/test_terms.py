@@ -13,30 +13,17 @@ World = worlds.World
 WAIT = worlds.CALL + worlds.SETTLE
 
 
-def _calls(world: World) -> list[str]:
-    return [line for line in world.log if line.startswith(("write", "list", "post"))]
-
-
-async def _crash(world: World) -> None:
-    """Let the process die with its POST stored and nothing written."""
-    world.cluster.unreachable = True
-    await world.reconcile()
-    world.cluster.unreachable = False
-    world.log.clear()
-    world.restart()
-
-
 async def test_fence_is_written_before_the_look_up(world: World) -> None:
     """The own term stands in the status before an earlier leader's POST is looked for."""
-    await _crash(world)
+    await world.crash()
     await world.settle()
-    assert _calls(world) == ["write term 2", "write ResolvingOutcome", "list web", "write Uploaded"]
+    assert world.calls() == ["write term 2", "write ResolvingOutcome", "list web", "write Uploaded"]
     assert (world.status().term, world.record().origin, len(world.scm.posts)) == (2, "Recovered", 1)
 
 
 async def test_fence_that_fails_looks_nothing_up(world: World) -> None:
     """Without the fence there is no look-up, however much time has passed."""
-    await _crash(world)
+    await world.crash()
     world.cluster.faults.extend([fake_cluster.Fault.REFUSED] * 2)
     for _ in range(2):
         world.clock.advance(WAIT)
@@ -48,7 +35,7 @@ async def test_fence_that_fails_looks_nothing_up(world: World) -> None:
 
 async def test_settle_time_of_an_earlier_term_counts_from_taking_the_lease(world: World) -> None:
     """Clocks of two nodes aren't compared: an old attempt settles as late as one that was made just now."""
-    await _crash(world)
+    await world.crash()
     world.clock.advance(WAIT - 1)
     assert await world.reconcile() == queue.Again(1.0)
     world.clock.advance(1)
@@ -124,7 +111,7 @@ async def test_attempt_of_a_resource_that_is_gone_stays_until_its_group_has_sett
     world: World, *, deleted: bool
 ) -> None:
     """The next leader makes no look-up for what is gone: it tells of it, when an entry can't come any more."""
-    await _crash(world)
+    await world.crash()
     if deleted:
         world.delete()
     else:
@@ -143,7 +130,7 @@ async def test_attempt_of_a_resource_that_is_gone_stays_until_its_group_has_sett
 
 async def test_attempt_in_a_namespace_that_is_left_out_stays(world: World) -> None:
     """Of a namespace that may not be listed nothing is known: its resources aren't gone, nor are their attempts."""
-    await _crash(world)
+    await world.crash()
     world.left_out = ("shop",)
     world.restart()
     world.triggers.upload_gone(worlds.WEB, uid=world.cluster.upload_of(worlds.WEB).uid)

@@ -101,6 +101,18 @@ class World:
         self.journal = fakes.FakeJournal(self.log, clock=self.clock)
         self._begin()
 
+    async def crash(self) -> None:
+        """Let the process die with web's POST stored and nothing written, and begin a new one."""
+        self.cluster.unreachable = True
+        await self.reconcile()
+        self.cluster.unreachable = False
+        self.log.clear()
+        self.restart()
+
+    def calls(self) -> list[str]:
+        """Return the status writes, look-ups and POSTs, in their order."""
+        return [line for line in self.log if line.startswith(("write", "list", "post"))]
+
     def restart(self, *, lost: JournalLost | None = None) -> None:
         """Begin a new process in a new term, which knows what it is shown and what the Lease holds, unless ``lost``."""
         self.journal = fakes.FakeJournal(self.log, clock=self.clock, before=self.journal, lost=lost)
@@ -148,7 +160,7 @@ class World:
         )
         reporter = report.Reporter(known=self.uploads, status=self.cluster, events=self.events, journal=self.journal)
         self.triggers.unsure = reporter.unsure
-        self.upload_reconciler = wiring.upload_reconciler(
+        parts = wiring.Parts(
             ports=wiring.Ports(secrets=self.secrets, reader=self.cluster, journal=self.journal, clock=self.clock),
             known=self.uploads,
             accounts=self.account_reconciler,
@@ -160,6 +172,7 @@ class World:
             deletion_deadline=DELETION,
             left_out=self.left_out,
         )
+        self.upload_reconciler = wiring.upload_reconciler(parts)
 
     def add_account(
         self, name: str = "default", *, namespace: str = "shop", spec: Mapping[str, object] | None = None
