@@ -22,7 +22,7 @@ _ENDS: Mapping[str, tuple[Action, ...]] = {
     "watch-reset": (Reset(),),
 }
 _HOPELESS: Mapping[str, tuple[Action, str, Mapping[str, str | None], str]] = {
-    "watch-403": (Refuse(403), "*", WATCH, "the watches ended (APIForbiddenError)"),
+    "watch-403": (Refuse(403), OWN_KINDS, WATCH, "the watches ended (APIForbiddenError)"),
     "watch-404": (Refuse(404), "*", WATCH, "the watches ended (APINotFoundError)"),
     "watch-410": (Refuse(410), "*", WATCH, "the watches ended (APIClientError)"),
     "watch-500": (Refuse(500), "*", WATCH, "the watches ended (APIServerError)"),

@@ -66,6 +66,7 @@ _OF_THE_READER = {
     "crds.install: true",
     "SCM_OPERATOR_LISTEN",
     "secrets.watch: false",
+    "automountServiceAccountToken",
 }
 
 
